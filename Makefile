@@ -1,0 +1,71 @@
+# Every target works from a fresh clone: `make demo` installs what running needs, `make test` adds what testing needs.
+
+PYTHON ?= python3
+PORT ?= 8000
+# Seconds until the demo (or the soak run) ends by itself; empty: the demo runs until Ctrl-C.
+SECONDS ?=
+# One benchmark by name (benchmarks/<name>.py); empty: all of them.
+BENCH ?=
+# Arguments for pytest, as in `make test ARGS="tests/cli -k port"`.
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# The first release line with --group is 25.1; this is the one we test with.
+PIP_VERSION := 26.3
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench soak format
+
+help:
+	@echo 'make demo [PORT=8000] [SECONDS=60]   a whole perps exchange, indexed and served, on this machine'
+	@echo 'make test [ARGS=...]                 the tests'
+	@echo 'make check                           format, lint, types, layers, tests'
+	@echo 'make bench [BENCH=live]              benchmarks; the last line of each is one JSON object'
+	@echo 'make soak [SECONDS=600]              the long run: tables against the truth, with restarts'
+	@echo 'make setup                           install everything into $(VENV)'
+	@echo 'make format                          rewrite the source as `make check` wants it'
+
+setup: $(VENV)/.dev
+
+demo: $(VENV)/.runtime
+	@exec $(BIN)/heliograph demo --port $(PORT) $(if $(SECONDS),--seconds $(SECONDS))
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest $(ARGS)
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev
+	@set -e; for file in $(if $(BENCH),benchmarks/$(BENCH).py,$(sort $(wildcard benchmarks/*.py))); do \
+	    $(BIN)/python $$file; done
+
+soak: $(VENV)/.dev
+	HELIOGRAPH_SOAK_SECONDS=$(or $(SECONDS),600) $(BIN)/python -m pytest tests/soak -s $(ARGS)
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo 'Heliograph needs Python 3.11 or newer, and `$(PYTHON)` is' \
+	        "$$($(PYTHON) --version 2>&1 | tail -n 1)." \
+	        'Name another one: make $(or $(MAKECMDGOALS),setup) PYTHON=python3.12' >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet 'pip==$(PIP_VERSION)'
+	@touch $@
+
+$(VENV)/.runtime: $(VENV)/.created pyproject.toml constraints.txt
+	$(PIP) install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime
+	$(PIP) install --quiet --constraint constraints.txt --group dev
+	@touch $@

@@ -1,0 +1,1 @@
+"""Replaying history through the same path as live indexing."""

@@ -1,0 +1,257 @@
+"""Canonical records: what every protocol's events are projected to. One class a table of schema `perps`.
+
+Field names and their order are the tables' columns (docs/tables.md gives unit and sign of each; a test keeps
+them equal). Amounts are Decimal in human units: size in base, price in quote per base, quote amounts in quote,
+rates as a fraction per hour. Funding is positive when received, fees are positive when paid (a rebate is
+negative). None means that the protocol does not say.
+
+Event-like records are never changed once written (a correction deletes and rewrites whole slots). State
+records (Market, Position, Balance) are the latest state of one object.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+Side = Literal["long", "short"]
+ChangeKind = Literal["open", "increase", "decrease", "funding", "liquidation", "close"]
+PositionStatus = Literal["open", "closed", "liquidated"]
+TransferKind = Literal["deposit", "withdraw", "lock", "release"]
+
+
+class EventRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What every event-like row begins with.
+
+    block_time: unix seconds. part: counts the rows that one event makes in one table, from 0.
+    program: address of the program that emitted the event.
+    """
+
+    stream: str
+    block_time: int
+    slot: int
+    tx_index: int
+    ordinal: int
+    part: int
+    signature: str
+    program: str
+
+
+class PositionChange(EventRecord, frozen=True, gc=False, kw_only=True):
+    """One change of one position; folding these in chain order gives the position.
+
+    size_delta: base, positive when the position grows, negative when it shrinks, whatever its side.
+    *_after: the state the protocol itself reports after the change, None where it does not.
+    realized_pnl: quote, of this change alone, before fee and funding.
+    """
+
+    market: str
+    wallet: str
+    position_key: str
+    kind: ChangeKind
+    side: Side
+    size_delta: Decimal
+    size_after: Decimal | None
+    price: Decimal | None
+    entry_price_after: Decimal | None
+    collateral_delta: Decimal | None
+    collateral_after: Decimal | None
+    realized_pnl: Decimal
+    fee: Decimal
+    funding: Decimal
+    liquidation_price_after: Decimal | None
+    trade_id: str | None
+
+
+class Trade(EventRecord, frozen=True, gc=False, kw_only=True):
+    """One fill. taker_side long: the taker buys base. quote = price * size as the protocol reports it."""
+
+    market: str
+    trade_id: str
+    taker: str | None
+    taker_side: Side
+    maker: str | None
+    price: Decimal
+    size: Decimal
+    quote: Decimal
+    taker_fee: Decimal
+    maker_fee: Decimal
+    taker_position_key: str | None
+    maker_position_key: str | None
+    taker_order_id: str | None
+    maker_order_id: str | None
+    liquidation: bool
+
+
+class FundingRate(EventRecord, frozen=True, gc=False, kw_only=True):
+    """rate: fraction per hour, positive when longs pay shorts. premium, interest: fractions per hour that it is made of.
+
+    interval_seconds: how often the protocol itself settles; interval_rate: the fraction per that interval.
+    """
+
+    market: str
+    mark_price: Decimal | None
+    index_price: Decimal | None
+    premium: Decimal | None
+    interest: Decimal | None
+    rate: Decimal
+    interval_seconds: int
+    interval_rate: Decimal
+
+
+class FundingPayment(EventRecord, frozen=True, gc=False, kw_only=True):
+    """amount: quote, positive when the wallet received it. rate: fraction per hour. size: base, never negative."""
+
+    market: str
+    wallet: str
+    position_key: str
+    side: Side
+    size: Decimal
+    rate: Decimal
+    interval_seconds: int
+    amount: Decimal
+
+
+class Liquidation(EventRecord, frozen=True, gc=False, kw_only=True):
+    """liquidation_id: equals the trade_id of the fill that belongs to it, where there is one, so that volume counts once.
+
+    size: base taken from the position; fee: paid by the liquidated wallet; bad_debt: quote left uncovered, never negative.
+    """
+
+    market: str
+    liquidation_id: str
+    wallet: str
+    liquidator: str | None
+    position_key: str
+    side: Side
+    size: Decimal
+    price: Decimal
+    mark_price: Decimal | None
+    quote: Decimal
+    fee: Decimal
+    realized_pnl: Decimal | None
+    bad_debt: Decimal
+
+
+class OraclePrice(EventRecord, frozen=True, gc=False, kw_only=True):
+    """publish_time: unix seconds, as the oracle says; confidence: half-width in quote per base, None where unknown."""
+
+    market: str
+    source: str
+    oracle: str | None
+    price: Decimal
+    confidence: Decimal | None
+    publish_time: int
+
+
+class Transfer(EventRecord, frozen=True, gc=False, kw_only=True):
+    """A movement of collateral. free_delta and locked_delta are signed; amount is the nominal, never negative.
+
+    A release gives back the collateral that was locked (amount = -locked_delta) with profit and loss settled:
+    free_delta - amount is the result.
+    """
+
+    wallet: str
+    asset: str
+    kind: TransferKind
+    amount: Decimal
+    free_delta: Decimal
+    locked_delta: Decimal
+    free_after: Decimal | None
+    locked_after: Decimal | None
+    position_key: str | None
+
+
+class Market(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """One market, described. tick_size: quote per base; lot_size: base. *_rate: fraction of quote, *_ratio: fraction."""
+
+    stream: str
+    market: str
+    program: str
+    symbol: str
+    base_asset: str
+    quote_asset: str
+    oracle: str | None
+    tick_size: Decimal | None
+    lot_size: Decimal | None
+    initial_margin_ratio: Decimal | None
+    maintenance_margin_ratio: Decimal | None
+    taker_fee_rate: Decimal | None
+    maker_fee_rate: Decimal | None
+    funding_interval_seconds: int | None
+    created_slot: int
+    created_at: int
+
+
+class MarketState(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What a market's account says now. open_interest_*: base, each side counted once. account_slot guards the upsert."""
+
+    stream: str
+    market: str
+    account_slot: int
+    mark_price: Decimal | None
+    index_price: Decimal | None
+    funding_rate: Decimal | None
+    open_interest_long: Decimal | None
+    open_interest_short: Decimal | None
+
+
+class Position(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """One lifecycle of one position, from opening to close: the fold of its changes.
+
+    Its id is (stream, position_key, opened_slot, opened_tx_index, opened_ordinal), because addresses are
+    reused; lifecycle counts them from 1 for display. complete: its opening is covered. settled: False while
+    late history waits to be folded in. collateral: quote locked in it, None where the protocol does not say.
+    realized_pnl: before fees and funding. max_size: base, the largest it has been. *_at: unix seconds.
+    """
+
+    stream: str
+    position_key: str
+    opened_slot: int
+    opened_tx_index: int
+    opened_ordinal: int
+    lifecycle: int
+    program: str
+    market: str
+    wallet: str
+    side: Side
+    status: PositionStatus
+    size: Decimal | None
+    max_size: Decimal | None
+    entry_price: Decimal | None
+    exit_price: Decimal | None
+    collateral: Decimal | None
+    liquidation_price: Decimal | None
+    realized_pnl: Decimal
+    fees: Decimal
+    funding: Decimal
+    changes: int
+    opened_at: int
+    updated_at: int
+    updated_slot: int
+    updated_tx_index: int
+    updated_ordinal: int
+    closed_at: int | None
+    closed_slot: int | None
+    complete: bool
+    settled: bool
+
+
+class Balance(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A wallet's collateral in one asset, after its latest transfer. total is free + locked and not stored."""
+
+    stream: str
+    wallet: str
+    asset: str
+    free: Decimal
+    locked: Decimal
+    updated_at: int
+    updated_slot: int
+    updated_tx_index: int
+    updated_ordinal: int
+
+
+Record = PositionChange | Trade | FundingRate | FundingPayment | Liquidation | OraclePrice | Transfer
+State = Market | MarketState | Position | Balance

@@ -1,0 +1,1 @@
+"""From a Solana cluster to committed slots: IDL, walk, sources, protocols, pipeline."""

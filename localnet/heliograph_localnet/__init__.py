@@ -1,0 +1,1 @@
+"""A deterministic Solana cluster with a perpetual-futures market on it."""

@@ -1,0 +1,1 @@
+"""The database: migrations, named queries, pool, COPY writer, embedded server."""
