@@ -1,0 +1,1 @@
+"""A perpetual-futures exchange in integers: order books, margin, funding, liquidations; knows nothing of chains."""
