@@ -31,7 +31,8 @@ COMMENT ON COLUMN heliograph.streams.accounts_through IS 'Context slot of the la
 
 CREATE TABLE heliograph.coverage (
     stream text PRIMARY KEY REFERENCES heliograph.streams ON DELETE CASCADE,
-    slots int8multirange NOT NULL DEFAULT '{}'
+    slots int8multirange NOT NULL DEFAULT '{}',
+    audited int8multirange NOT NULL DEFAULT '{}'
 );
 COMMENT ON TABLE heliograph.coverage IS 'Which slots are complete; grows in the transaction that writes their rows.';
 

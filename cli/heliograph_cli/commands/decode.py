@@ -1,0 +1,54 @@
+"""`heliograph decode tx`: reads files, prints the events of their transactions, one JSON object a line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from heliograph_cli.failure import FAILED
+from heliograph_core.errors import IdlError, SettingsError, TransactionError
+from heliograph_indexer.decode_tx import decode_tx as decoded
+from heliograph_indexer.idl.decoder import Decoder
+from heliograph_indexer.idl.reader import read_idl
+
+
+def decode_tx(files: Sequence[str], *, idl: Path, program: str | None) -> int:
+    """Returns 1 where something could not be decoded, else 0.
+
+    Raises SettingsError and TransactionError, naming the file at fault.
+    """
+    decoder = _decoder(idl)
+    status = 0
+    for file in files:
+        try:
+            printed = decoded(_content(file), decoder, program)
+        except TransactionError as error:
+            raise TransactionError(f"{file}: {error}") from error
+        for line in printed.events:
+            sys.stdout.buffer.write(line + b"\n")
+        sys.stdout.buffer.flush()
+        for line in printed.problems:
+            sys.stderr.buffer.write(line + b"\n")
+            status = FAILED
+        sys.stderr.buffer.flush()
+    return status
+
+
+def _decoder(path: Path) -> Decoder:
+    document = _content(str(path), option="--idl")
+    try:
+        return Decoder(read_idl(document))
+    except IdlError as error:
+        # Not an IdlError anew: that would put its path in front a second time.
+        raise SettingsError(f"IDL {path} is at fault at {error}") from error
+
+
+def _content(file: str, option: str = "") -> bytes:
+    if file == "-" and not option:
+        return sys.stdin.buffer.read()
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        named = f"{option} {file}" if option else file
+        raise SettingsError(f"{named} cannot be read ({error.strerror}): name another file") from None

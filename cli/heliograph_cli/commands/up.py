@@ -1,0 +1,99 @@
+"""`heliograph up`, `index` and `serve`: a real cluster indexed and served, in one process or in two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+from rich.console import Console
+
+from heliograph_cli.banner import print_banner
+from heliograph_cli.indexing import indexing
+from heliograph_cli.listener import listen, serving, url
+from heliograph_cli.parts import Parts
+from heliograph_cli.settings import Settings
+from heliograph_cli.store import opened
+from heliograph_cli.streams import ensure_stream, protocol_of, slot_of_now
+from heliograph_cli.summary import Summary
+from heliograph_core.errors import SettingsError
+from heliograph_graphql.app import create_app
+from heliograph_indexer.indexer import Indexer
+from heliograph_indexer.settings import shown_url
+from heliograph_sql.database import Database
+from heliograph_sql.streams import StreamRow, list_streams
+
+
+async def up(settings: Settings) -> int:
+    """Indexes every stream and serves the API, until stopped."""
+    return await _run(settings, title="Heliograph", index=True, serve=True)
+
+
+async def index(settings: Settings, streams: Sequence[str]) -> int:
+    """Indexes the named streams, or all, until stopped."""
+    return await _run(settings, title="Heliograph indexer", index=True, only=streams)
+
+
+async def serve(settings: Settings) -> int:
+    """Serves the API until stopped."""
+    return await _run(settings, title="Heliograph API", serve=True)
+
+
+async def _run(
+    settings: Settings,
+    *,
+    title: str,
+    index: bool = False,
+    serve: bool = False,
+    only: Sequence[str] = (),
+) -> int:
+    console = Console()
+    parts = Parts()
+    indexer = settings.indexing() if index else None
+    async with AsyncExitStack() as stack:
+        # What can be refused without work comes first: the port, then the cluster, then the database.
+        listener = stack.enter_context(listen(settings.listen.host, settings.listen.port)) if serve else None
+        if indexer is not None:
+            await slot_of_now(indexer)
+        store = await stack.enter_async_context(opened(settings.database))
+        running: dict[str, Indexer] = {}
+        if indexer is not None:
+            for stream in await _streams(store.database, settings, only):
+                part = indexing(parts, store.database, stream, indexer)
+                running[stream.name] = await stack.enter_async_context(part)
+        if listener is not None:
+            app = create_app(store.database, settings.api)
+            await stack.enter_async_context(serving(parts, app, listener))
+        print_banner(
+            console,
+            title=title,
+            store=store,
+            api=url(listener) if listener is not None else None,
+            cluster=shown_url(indexer.rpc_url) if indexer is not None else None,
+        )
+        await stack.enter_async_context(parts.running("database", store.watch()))
+        summary = Summary(store.database, console, running)
+        await stack.enter_async_context(parts.running("summary", summary.run()))
+        await parts.wait()
+    return 0
+
+
+async def _streams(database: Database, settings: Settings, only: Sequence[str]) -> list[StreamRow]:
+    """The streams to index; those of the settings are added first. Raises SettingsError where there is none."""
+    for name, wanted in settings.streams.items():
+        await ensure_stream(database, name, wanted, settings.indexer)
+    streams = await list_streams(database)
+    known = {stream.name for stream in streams}
+    for name in only:
+        if name not in known:
+            raise SettingsError(
+                f"there is no stream {name!r}: `heliograph stream list` shows those there are"
+            )
+    chosen = [stream for stream in streams if not only or stream.name in only]
+    if not chosen:
+        raise SettingsError(
+            "there is nothing to index: put a [streams.NAME] with its protocol into heliograph.toml, "
+            "or add one with `heliograph stream add`"
+        )
+    for stream in chosen:
+        protocol_of(stream.protocol)
+    return chosen

@@ -1,0 +1,181 @@
+"""All settings of the command, read once at start: options over environment over heliograph.toml over defaults."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from heliograph_cli.sections import REQUIRED, Key, keys_of, read_section, refuse_unknown, variable_name
+from heliograph_core.errors import SettingsError
+from heliograph_graphql.settings import ApiSettings
+from heliograph_indexer.settings import IndexerSettings, RpcSettings
+from heliograph_sql.settings import DatabaseSettings
+
+FILE = "heliograph.toml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListenSettings:
+    """Where the API is served."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 for every interface."""
+    port: int = 8000
+    """Port to listen on; 0 for any free one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamSettings:
+    """One stream that `up` and `index` add to the database when it is not there yet."""
+
+    protocol: str
+    """Name of the protocol that gives the programs' events their meaning."""
+    programs: tuple[str, ...] = ()
+    """Addresses of the programs; none: those where the protocol is deployed."""
+    first_slot: int | None = None
+    """First slot to be complete from; nothing: the slot at which the stream is added."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that a command may need."""
+
+    database: DatabaseSettings
+    listen: ListenSettings
+    api: ApiSettings
+    indexer: IndexerSettings | None
+    """None where no cluster is named, which `indexing()` turns into an error that says how to name one."""
+    streams: Mapping[str, StreamSettings] = field(default_factory=dict)
+
+    def indexing(self) -> IndexerSettings:
+        """Raises SettingsError where no cluster is named."""
+        if self.indexer is None:
+            raise SettingsError(
+                f'no cluster is named: put rpc = "https://…" into {FILE}, set HELIOGRAPH_RPC_URL or pass --rpc'
+            )
+        return self.indexer
+
+
+def sections() -> dict[str, tuple[Key, ...]]:
+    """Section name to its keys; `streams.NAME` stands for the tables of that shape."""
+    url, ws_url = keys_of(IndexerSettings, "rpc_url", "ws_url")
+    return {
+        "rpc": (Key("url", str | None, None, url.meaning), ws_url, *keys_of(RpcSettings)),
+        "database": keys_of(DatabaseSettings),
+        "api": (*keys_of(ListenSettings), *keys_of(ApiSettings)),
+        "indexer": keys_of(IndexerSettings, without=("rpc_url", "ws_url", "rpc")),
+        "streams.NAME": keys_of(StreamSettings),
+    }
+
+
+def load(
+    *,
+    file: Path | None,
+    environment: Mapping[str, str],
+    options: Mapping[str, Mapping[str, object]] | None = None,
+) -> Settings:
+    """Settings for one run.
+
+    file: as named by the user; None reads ./heliograph.toml where there is one.
+    options: section to key to value, from the command line; None means not given.
+    Raises SettingsError, naming the file, key or variable at fault.
+    """
+    document, file_name = read_file(file)
+    return build(document, file_name=file_name, environment=environment, options=options or {})
+
+
+def read_file(file: Path | None) -> tuple[dict[str, Any], str]:
+    """The parsed file, empty where none was named and none is there, and its name for messages."""
+    path = file if file is not None else Path(FILE)
+    try:
+        text = path.read_bytes().decode()
+    except FileNotFoundError:
+        if file is None:
+            return {}, FILE
+        raise SettingsError(f"settings file {path} does not exist: name another with --config") from None
+    except OSError as error:
+        raise SettingsError(f"settings file {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"settings file {path} is not UTF-8 at byte {error.start}: mend it") from None
+    try:
+        return tomllib.loads(text), str(path)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"settings file {path} is not valid TOML: {error}") from None
+
+
+def build(
+    document: Mapping[str, Any],
+    *,
+    file_name: str,
+    environment: Mapping[str, str],
+    options: Mapping[str, Mapping[str, object]],
+) -> Settings:
+    """Pure: the same mappings give the same settings."""
+    shapes = sections()
+    stream_keys = shapes.pop("streams.NAME")
+    refuse_unknown(document, [*shapes, "streams"], file_name)
+    if "DATABASE_URL" in environment:
+        environment = {"HELIOGRAPH_DATABASE_URL": environment["DATABASE_URL"], **environment}
+    given = {
+        section: read_section(
+            section,
+            keys,
+            file=document.get(section, {}),
+            file_name=file_name,
+            environment=environment,
+            options=options.get(section, {}),
+        )
+        for section, keys in shapes.items()
+    }
+    _choose_server(given["database"], options.get("database", {}))
+    rpc, api = given["rpc"], given["api"]
+    if _names_its_url_alone(options.get("rpc", {}), environment):
+        rpc.pop("ws_url", None)
+    url, ws_url = rpc.pop("url", None), rpc.pop("ws_url", None)
+    listen = {key.name: api.pop(key.name) for key in keys_of(ListenSettings) if key.name in api}
+    limits = RpcSettings(**rpc)
+    return Settings(
+        database=DatabaseSettings(**given["database"]),
+        listen=ListenSettings(**listen),
+        api=ApiSettings(**api),
+        indexer=IndexerSettings(rpc_url=url, ws_url=ws_url, rpc=limits, **given["indexer"]) if url else None,
+        streams=dict(_streams(document.get("streams", {}), stream_keys, file_name)),
+    )
+
+
+def _names_its_url_alone(options: Mapping[str, object], environment: Mapping[str, str]) -> bool:
+    """Whether the cluster comes from a source that outranks the one of ws_url, which then is another cluster's."""
+    variables = {key: environment.get(variable_name("rpc", key)) for key in ("url", "ws_url")}
+    for source in (options, variables):
+        if source.get("ws_url") is not None:
+            return False
+        if source.get("url") is not None:
+            return True
+    return False
+
+
+def _choose_server(database: dict[str, Any], options: Mapping[str, object]) -> None:
+    """--data-dir asks for the embedded server, whatever address the environment or the file names."""
+    if options.get("data_dir") is None:
+        return
+    if options.get("url") is not None:
+        raise SettingsError(
+            "--database names a server and --data-dir the folder of the embedded one: give one of them"
+        )
+    database.pop("url", None)
+
+
+def _streams(tables: object, keys: tuple[Key, ...], file_name: str) -> Iterator[tuple[str, StreamSettings]]:
+    if not isinstance(tables, dict):
+        raise SettingsError(f"streams in {file_name} must be tables, [streams.NAME], not {tables!r}")
+    for name, table in tables.items():
+        section = f"streams.{name}"
+        # No environment: a variable cannot say which stream it means without guessing at the name's letters.
+        values = read_section(section, keys, file=table, file_name=file_name, environment={}, options={})
+        for key in keys:
+            if key.default is REQUIRED and key.name not in values:
+                raise SettingsError(f"{section}.{key.name} is missing in {file_name}: {key.meaning}")
+        yield name, StreamSettings(**values)

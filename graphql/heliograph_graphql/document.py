@@ -1,0 +1,139 @@
+"""Operations from text: parsed, limited and validated once each, then cached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from graphql import (
+    DocumentNode,
+    FragmentDefinitionNode,
+    GraphQLError,
+    GraphQLSchema,
+    NoSchemaIntrospectionCustomRule,
+    OperationDefinitionNode,
+    OperationType,
+    get_variable_values,
+    parse,
+    specified_rules,
+    type_from_ast,
+    validate,
+    visit,
+)
+from graphql.language import DirectiveNode, VariableNode, Visitor
+
+from heliograph_graphql.cache import BoundedCache
+from heliograph_graphql.failures import BAD_INPUT, VALIDATION_FAILED, RequestError, coded, from_graphql, show
+from heliograph_graphql.limits import check_limits
+from heliograph_graphql.settings import ApiSettings
+from heliograph_graphql.values import symbolize
+
+
+@dataclass(frozen=True, eq=False)
+class Operation:
+    """One valid operation. switches: names of the variables that @skip and @include read."""
+
+    text: str
+    name: str | None
+    document: DocumentNode
+    definition: OperationDefinitionNode
+    fragments: Mapping[str, FragmentDefinitionNode]
+    switches: tuple[str, ...]
+
+    @property
+    def kind(self) -> OperationType:
+        return self.definition.operation
+
+
+@dataclass(frozen=True)
+class Variables:
+    """Coerced variables, and the same with leaves replaced by references."""
+
+    values: Mapping[str, object]
+    symbols: Mapping[str, object]
+
+
+class Documents:
+    """The operations of one schema."""
+
+    def __init__(self, schema: GraphQLSchema, settings: ApiSettings) -> None:
+        self._schema = schema
+        self._settings = settings
+        self._cache: BoundedCache[Operation] = BoundedCache(settings.operations_cached)
+        self._rules = list(specified_rules)
+        if not settings.introspection:
+            self._rules.append(NoSchemaIntrospectionCustomRule)
+
+    def operation(self, text: str, name: str | None) -> Operation:
+        """The operation of `text` called `name`, or its only one. Raises RequestError."""
+        key = (text, name)
+        known = self._cache.get(key)
+        if known is None:
+            known = self._prepare(text, name)
+            self._cache.put(key, known)
+        return known
+
+    def variables(self, operation: Operation, given: Mapping[str, object]) -> Variables:
+        """The operation's variables, coerced. Raises RequestError with the code BAD_USER_INPUT."""
+        definitions = operation.definition.variable_definitions or ()
+        if not definitions:
+            return Variables({}, {})
+        coerced = get_variable_values(self._schema, definitions, dict(given), max_errors=10)
+        if isinstance(coerced, list):
+            raise RequestError(from_graphql(coerced, BAD_INPUT))
+        symbols = {}
+        for definition in definitions:
+            name = definition.variable.name.value
+            kind = type_from_ast(self._schema, definition.type)
+            if name in coerced.coerced and kind is not None:
+                symbols[name] = symbolize(coerced.coerced[name], kind, (name,))  # type: ignore[arg-type]
+        return Variables(coerced.coerced, symbols)
+
+    def _prepare(self, text: str, name: str | None) -> Operation:
+        try:
+            document = parse(text, max_tokens=self._settings.max_tokens)
+            check_limits(document, self._settings)
+        except GraphQLError as error:
+            raise RequestError([show(error)]) from None
+        except RecursionError:
+            raise RequestError([coded("the operation is nested too deeply", "QUERY_TOO_COMPLEX")]) from None
+        errors = validate(self._schema, document, self._rules, max_errors=10)
+        if errors:
+            raise RequestError(from_graphql(errors, VALIDATION_FAILED))
+        definition = _choose(document, name)
+        fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
+        return Operation(text, name, document, definition, fragments, _switches(document))
+
+
+def _choose(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
+    found = [d for d in document.definitions if isinstance(d, OperationDefinitionNode)]
+    if name is not None:
+        found = [d for d in found if d.name and d.name.value == name]
+    if len(found) == 1:
+        return found[0]
+    if name is not None:
+        message = f"there is no operation {name[:60]!r} in the text"
+    else:
+        message = (
+            "the text holds no operation"
+            if not found
+            else "the text holds several operations: say which with operationName"
+        )
+    raise RequestError([coded(message, BAD_INPUT)])
+
+
+class _Switches(Visitor):
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def enter_directive(self, node: DirectiveNode, *_: object) -> None:
+        for argument in node.arguments or ():
+            if isinstance(argument.value, VariableNode):
+                self.names.add(argument.value.name.value)
+
+
+def _switches(document: DocumentNode) -> tuple[str, ...]:
+    visitor = _Switches()
+    visit(document, visitor)
+    return tuple(sorted(visitor.names))

@@ -1,0 +1,190 @@
+"""What a queryable entity is: the one description from which types, filters, orders and SQL are made."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from strawberry.utils.str_converters import to_camel_case
+
+
+class Kind(enum.Enum):
+    """How a value looks in GraphQL and in PostgreSQL."""
+
+    ID = "id"
+    TEXT = "text"
+    TEXTS = "texts"
+    INT = "int"
+    BIGINT = "bigint"
+    SLOT = "slot"
+    DECIMAL = "decimal"
+    TIME = "time"
+    BOOL = "bool"
+    JSON = "json"
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """A GraphQL enum over text in the table: values maps the stored text to its description."""
+
+    name: str
+    description: str
+    values: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Through:
+    """A field of another table, reached by `column`: filtering by it filters `column` by the rows that match there."""
+
+    table: str
+    key: str
+    column: str
+    field: str
+
+
+class Bound(enum.Enum):
+    """Which lookup tells the block times that a comparison of this field can match (tables are cut by time)."""
+
+    SLOT = "slot"
+    SIGNATURE = "signature"
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """One leaf of an entity. name: snake_case, as the column unless `fragment` computes it.
+
+    unit: said in the description. fragment: name of a scalar expression in queries/graphql.sql that reads the row
+    as {row}. order: columns that sorting by this field sorts by, where it is not the column alone.
+    graphql_name: overrides the camelCase name.
+    """
+
+    name: str
+    type: Kind | Choice
+    description: str
+    unit: str = ""
+    nullable: bool = False
+    fragment: str | None = None
+    filterable: bool = True
+    sortable: bool = True
+    order: tuple[str, ...] = ()
+    through: Through | None = None
+    bound: Bound | None = None
+    graphql_name: str = ""
+
+    @property
+    def key(self) -> str:
+        """The name in GraphQL."""
+        return self.graphql_name or to_camel_case(self.name)
+
+    @property
+    def text(self) -> str:
+        """The description with its unit."""
+        return f"{self.description} Unit: {self.unit}." if self.unit else self.description
+
+    @property
+    def can_filter(self) -> bool:
+        comparable = self.type not in (Kind.ID, Kind.JSON, Kind.TEXTS)
+        return self.filterable and comparable and (self.fragment is None or self.through is not None)
+
+    @property
+    def can_sort(self) -> bool:
+        return self.sortable and self.fragment is None and self.type not in (Kind.ID, Kind.JSON, Kind.TEXTS)
+
+
+@dataclass(frozen=True, eq=False)
+class Relation:
+    """Rows of `target` that belong to a row. on: (column there, column here) pairs that must be equal.
+
+    fragment: name of a further condition in queries/graphql.sql over {row} (there) and {parent} (here).
+    many: a connection, else one object, null where there is none.
+    """
+
+    name: str
+    target: str
+    description: str
+    on: tuple[tuple[str, str], ...]
+    many: bool = True
+    fragment: str | None = None
+
+    @property
+    def key(self) -> str:
+        return to_camel_case(self.name)
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """An object that is no row: its columns come from the query `fragment` of queries/graphql.sql.
+
+    parts: nested lists of further parts.
+    """
+
+    name: str
+    description: str
+    fragment: str
+    fields: tuple[Field, ...]
+    parts: Mapping[str, Part] = field(default_factory=dict)
+
+    @cached_property
+    def by_key(self) -> Mapping[str, Field]:
+        return {item.key: item for item in self.fields}
+
+
+@dataclass(frozen=True, eq=False)
+class Entity:
+    """A table as GraphQL shows it.
+
+    name: the object type. root: the connection's root field. one: the root field for a single row, if any.
+    key: columns that identify a row and end every order; `newest_first` says their direction by default.
+    identity: the columns that the global id is made of, where they are not the key.
+    lookups: GraphQL names of the fields that `one` finds a row by, besides its id.
+    stream: the column that names the stream. live: also a subscription (event-like tables only).
+    """
+
+    name: str
+    root: str
+    table: str
+    description: str
+    key: tuple[str, ...]
+    fields: tuple[Field, ...]
+    relations: tuple[Relation, ...] = ()
+    newest_first: bool = False
+    one: str | None = None
+    stream: str = "stream"
+    live: bool = False
+    identity: tuple[str, ...] = ()
+    lookups: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.identity:
+            object.__setattr__(self, "identity", self.key)
+
+    @cached_property
+    def by_key(self) -> Mapping[str, Field]:
+        """Fields by GraphQL name."""
+        return {item.key: item for item in self.fields}
+
+    @cached_property
+    def by_column(self) -> Mapping[str, Field]:
+        """Fields that are columns, by column."""
+        return {item.name: item for item in self.fields if item.fragment is None}
+
+    @cached_property
+    def relation_by_key(self) -> Mapping[str, Relation]:
+        return {item.key: item for item in self.relations}
+
+
+class Catalog:
+    """All entities, by object type and by root field."""
+
+    def __init__(self, entities: Iterable[Entity]) -> None:
+        self.entities = tuple(entities)
+        self.by_name = {entity.name: entity for entity in self.entities}
+        self.by_root = {entity.root: entity for entity in self.entities}
+        self.by_one = {entity.one: entity for entity in self.entities if entity.one}
+
+    @property
+    def live(self) -> tuple[Entity, ...]:
+        """The entities that have a subscription, in order of their root fields."""
+        return tuple(entity for entity in self.entities if entity.live)

@@ -1,0 +1,242 @@
+"""Requests to responses: a known operation goes text -> plan -> SQL -> bytes; the rest is Strawberry's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import strawberry
+from graphql import GraphQLError, OperationType, execute
+
+from heliograph_core.errors import HeliographError
+from heliograph_graphql.cache import BoundedCache
+from heliograph_graphql.compiler import Compiler
+from heliograph_graphql.conditions import source
+from heliograph_graphql.cost import most_rows
+from heliograph_graphql.document import Documents, Operation, Variables
+from heliograph_graphql.entities import load_catalog
+from heliograph_graphql.entity import Entity, Relation
+from heliograph_graphql.failures import (
+    BAD_INPUT,
+    INTERNAL,
+    RequestError,
+    coded,
+    http_status,
+    show,
+    too_complex,
+)
+from heliograph_graphql.passthrough import PassThrough, Raw
+from heliograph_graphql.plan import Root, Typename, read
+from heliograph_graphql.render import Feed
+from heliograph_graphql.schema import build_schema
+from heliograph_graphql.settings import ApiSettings
+from heliograph_graphql.sql import Statement, root_statement
+from heliograph_graphql.status import Status, read_status
+from heliograph_graphql.values import shape
+from heliograph_sql.database import Database
+from heliograph_sql.queries import load
+
+
+@dataclass(frozen=True)
+class Request:
+    """One GraphQL request."""
+
+    query: str
+    operation_name: str | None = None
+    variables: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response: JSON bytes and the HTTP status that goes with them."""
+
+    body: bytes
+    status: int = 200
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """One root field: its statement; `root` to count its rows."""
+
+    root: Root
+    statement: Statement
+
+
+# By response key: a statement, a constant, or None for what Strawberry executes.
+CompiledQuery = dict[str, Compiled | Typename | None]
+
+
+Snapshot = Callable[[], AbstractAsyncContextManager[Any]]
+
+
+class Context:
+    """What resolvers see while Strawberry executes: the answers of compiled fields and the snapshot's connection."""
+
+    def __init__(self, raw: Mapping[str, Raw], snapshot: Snapshot, connection: Any = None) -> None:
+        self.raw = raw
+        self._snapshot = snapshot
+        self._connection = connection
+        self._lock = asyncio.Lock()
+
+    async def status(self) -> Status:
+        # A connection runs one query at a time, and graphql-core resolves aliases of a field together.
+        async with self._lock:
+            if self._connection is not None:
+                return await read_status(self._connection)
+            async with self._snapshot() as connection:
+                return await read_status(connection)
+
+
+class CompiledResolvers:
+    """Resolvers of the server: root fields were compiled and answered before; nothing below is ever resolved."""
+
+    def page(
+        self, entity: Entity, relation: Relation | None, parent: Any, info: Any, arguments: dict[str, Any]
+    ) -> Any:
+        return info.context.raw[info.path.key]
+
+    def row(
+        self, entity: Entity, relation: Relation | None, parent: Any, info: Any, arguments: dict[str, Any]
+    ) -> Any:
+        return info.context.raw[info.path.key]
+
+
+async def _status(context: Context) -> Status:
+    return await context.status()
+
+
+class Executor:
+    """Executes queries of one schema on one database."""
+
+    def __init__(self, database: Database, settings: ApiSettings) -> None:
+        self.settings = settings
+        self.catalog = load_catalog()
+        self.schema: strawberry.Schema = build_schema(self.catalog, CompiledResolvers(), _status)
+        core = self.schema._schema
+        self.documents = Documents(core, settings)
+        self.compiler = Compiler(core, self.catalog, settings)
+        self._core = core
+        self._database = database
+        self._plans: BoundedCache[CompiledQuery] = BoundedCache(settings.plans_cached)
+
+    async def execute(self, request: Request) -> Answer:
+        """The response to a query. Subscriptions are refused here."""
+        try:
+            operation = self.documents.operation(request.query, request.operation_name)
+            if operation.kind is OperationType.SUBSCRIPTION:
+                raise RequestError(
+                    [
+                        coded(
+                            "subscriptions need a WebSocket (graphql-transport-ws) on this address", BAD_INPUT
+                        )
+                    ]
+                )
+            variables = self.documents.variables(operation, request.variables)
+            compiled = self.compiled(operation, variables)
+            return await self._run(operation, variables, request.variables, compiled)
+        except RequestError as error:
+            return _refusal(error.errors, error.status)
+        except (GraphQLError, HeliographError) as error:
+            errors = [show(error)]
+            return _refusal(errors, http_status(errors))
+
+    def feed(self, request: Request) -> tuple[Feed, str | None]:
+        """What a subscription follows, and the cursor it resumes from. Raises RequestError, GraphQLError."""
+        operation = self.documents.operation(request.query, request.operation_name)
+        variables = self.documents.variables(operation, request.variables)
+        plan = self.compiler.subscription(operation, variables)
+        after = read(source(plan.arguments["after"]), variables.values)
+        return Feed(
+            plan, self.catalog, variables.values, self.settings.message_rows
+        ), None if after is None else str(after)
+
+    def compiled(self, operation: Operation, variables: Variables) -> CompiledQuery:
+        """The operation's statements, from the cache where its text, switches and variables' shape are known."""
+        switches = tuple(variables.values.get(name) for name in operation.switches)
+        key: Hashable = (operation.text, operation.name, switches, shape(variables.symbols))
+        known = self._plans.get(key)
+        if known is None:
+            roots = self.compiler.query(operation, variables)
+            known = {name: self._compile(root) for name, root in roots.items()}
+            self._plans.put(key, known)
+        return known
+
+    def _compile(self, root: Root | Typename | None) -> Compiled | Typename | None:
+        if root is None or isinstance(root, Typename):
+            return root
+        return Compiled(root, root_statement(root, self.catalog, self.settings.max_first))
+
+    async def _run(
+        self, operation: Operation, variables: Variables, given: Mapping[str, object], compiled: CompiledQuery
+    ) -> Answer:
+        self._check_cost(compiled, variables)
+        bound = {
+            key: [param.bind(variables.values) for param in item.statement.params]
+            for key, item in compiled.items()
+            if isinstance(item, Compiled)
+        }
+        texts = {key: f'"{item.name}"' for key, item in compiled.items() if isinstance(item, Typename)}
+        if not bound and len(texts) < len(compiled):
+            return await self._strawberry(operation, given, Context(_raw(texts), self.snapshot))
+        async with self.snapshot() as connection:
+            for key, item in compiled.items():
+                if isinstance(item, Compiled):
+                    texts[key] = await connection.fetchval(item.statement.text, *bound[key]) or "null"
+            if len(texts) < len(compiled):
+                return await self._strawberry(
+                    operation, given, Context(_raw(texts), self.snapshot, connection)
+                )
+        body = ",".join(f'"{key}":{texts[key]}' for key in compiled)
+        return Answer(f'{{"data":{{{body}}}}}'.encode())
+
+    def _check_cost(self, compiled: CompiledQuery, variables: Variables) -> None:
+        roots = (item.root for item in compiled.values() if isinstance(item, Compiled))
+        rows = sum(most_rows(root, variables.values) for root in roots)
+        if rows > self.settings.max_rows:
+            raise too_complex(
+                f"the operation may read {rows} rows, {self.settings.max_rows} are allowed: lower `first` where fields nest"
+            )
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Any]:
+        """A connection in a read-only transaction that sees one moment, each statement bounded in time."""
+        async with (
+            self._database.acquire() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            limit = str(round(self.settings.statement_timeout_s * 1000))
+            await connection.fetchval(load("graphql.sql")["limit_statements"], limit)
+            yield connection
+
+    async def _strawberry(
+        self, operation: Operation, given: Mapping[str, object], context: Context
+    ) -> Answer:
+        result: Any = execute(
+            self._core,
+            operation.document,
+            context_value=context,
+            variable_values=dict(given),
+            operation_name=operation.name,
+            executor_class=PassThrough,
+        )
+        if asyncio.iscoroutine(result) or hasattr(result, "__await__"):
+            result = await result
+        errors = [show(error, INTERNAL) for error in result.errors or ()]
+        if result.data is None:
+            return _refusal(errors, http_status(errors))
+        body: dict[str, object] = {"data": result.data}
+        if errors:
+            body["errors"] = errors
+        return Answer(orjson.dumps(body))
+
+
+def _raw(texts: Mapping[str, str]) -> dict[str, Raw]:
+    return {key: Raw(text) for key, text in texts.items()}
+
+
+def _refusal(errors: list[dict[str, Any]], status: int) -> Answer:
+    return Answer(orjson.dumps({"errors": errors}), status)

@@ -1,0 +1,227 @@
+"""Live delivery: each commit is rendered once for each distinct feed and handed to all who follow it.
+
+A subscriber catches up by itself from the commit log and joins when it stands where the hub stands; both are checked
+without an await in between, so that nothing is missing and nothing comes twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable, Mapping
+from typing import Any, Protocol
+
+import structlog
+
+from heliograph_core.cursor import StreamPosition, decode_stream
+from heliograph_core.errors import CursorError, DatabaseError, DatabaseUnavailable
+from heliograph_graphql.failures import BAD_INPUT, CURSOR_EXPIRED, coded, refuse, show
+from heliograph_graphql.render import Chunk, Feed, is_whole
+from heliograph_sql.database import Database
+from heliograph_sql.queries import load
+from heliograph_sql.tail import Commit, Tail
+
+_RETRY_S = 0.5
+_log = structlog.get_logger(__name__)
+
+
+class Receiver(Protocol):
+    """Where a subscription's messages go."""
+
+    def offer(self, payload: str, cursor: str) -> None:
+        """Takes a live message at once, or gives the client up as too slow."""
+
+    async def put(self, payload: str, cursor: str) -> None:
+        """Takes a replayed message when there is room."""
+
+    def fail(self, error: dict[str, Any]) -> None:
+        """Ends the subscription with an error."""
+
+
+class _Group:
+    """Everyone who follows one feed."""
+
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
+        self.members: dict[Receiver, None] = {}
+        # The messages of the commit that is being delivered now, for those who join in the middle of it.
+        self.current: list[tuple[str, str]] | None = None
+
+
+class Hub:
+    """Delivers commits of one database to the subscribers of one process."""
+
+    def __init__(self, database: Database, tail: Tail, *, renders_at_once: int) -> None:
+        self._database = database
+        self._tail = tail
+        self._groups: dict[Hashable, _Group] = {}
+        self._positions: dict[str, int] = {}
+        self._started = asyncio.Event()
+        # Those who catch up wait for each other, not the live ones for them.
+        self._rendering = asyncio.Semaphore(renders_at_once)
+        self._replaying = asyncio.Semaphore(renders_at_once)
+
+    @property
+    def positions(self) -> dict[str, int]:
+        """The commit delivered last, a stream each."""
+        return dict(self._positions)
+
+    async def run(self) -> None:
+        """Delivers until cancelled."""
+        await self._tail.started()
+        self._positions = self._tail.heads
+        self._started.set()
+        async for commit in self._tail.follow(self._positions):
+            known = self._positions.get(commit.stream, 0)
+            if commit.seq > known + 1:
+                self._lose(commit, known)
+            await self._deliver(commit)
+
+    # -- subscribers
+
+    async def subscribe(self, feed: Feed, after: str | None, receiver: Receiver) -> None:
+        """Replays what `after` has missed and joins; returns once the subscription is live.
+
+        Raises RequestError, CursorError (expired or forged), DatabaseError.
+        """
+        await self._started.wait()
+        self._check_streams(feed)
+        positions = await self._begin(feed, after)
+        while not self._join(feed, positions, receiver):
+            for stream in sorted(self._positions):
+                if feed.wants_stream(stream):
+                    await self._replay(feed, stream, positions, receiver)
+
+    def leave(self, feed: Feed, receiver: Receiver) -> None:
+        group = self._groups.get(feed.key)
+        if group is not None:
+            group.members.pop(receiver, None)
+            if not group.members:
+                del self._groups[feed.key]
+
+    def _check_streams(self, feed: Feed) -> None:
+        unknown = sorted((feed.streams or frozenset()) - set(self._positions))
+        if unknown:
+            known = ", ".join(sorted(self._positions)) or "none"
+            raise refuse(f"there is no stream {unknown[0][:60]!r}: there are {known}", BAD_INPUT)
+
+    async def _begin(self, feed: Feed, after: str | None) -> dict[str, StreamPosition]:
+        wanted = [stream for stream in self._positions if feed.wants_stream(stream)]
+        if after is None:
+            return {stream: StreamPosition.after(self._positions[stream]) for stream in wanted}
+        cursor = decode_stream(after)
+        positions = {stream: cursor.get(stream, StreamPosition.after(0)) for stream in wanted}
+        async with self._replaying, self._database.acquire() as connection:
+            for stream, position in positions.items():
+                row = await connection.fetchrow(load("tail.sql")["read_oldest"], stream)
+                if row is not None:
+                    _check_kept(stream, position, row["head"], row["oldest"])
+        return positions
+
+    async def _replay(
+        self, feed: Feed, stream: str, positions: dict[str, StreamPosition], receiver: Receiver
+    ) -> None:
+        position = positions[stream] if stream in positions else StreamPosition.after(0)
+        known = position.seq if is_whole(position) else position.seq - 1
+        for commit in await self._tail.read(stream, known):
+            if commit.seq > self._positions[stream]:
+                break
+            if feed.wants(commit):
+                async with self._replaying, self._database.acquire() as connection:
+                    chunks = await feed.render(commit, connection, positions.get(stream))
+                for chunk in chunks:
+                    positions[stream] = chunk.position
+                    payload, cursor = feed.message(commit, chunk, positions)
+                    await receiver.put(payload, cursor)
+            positions[stream] = StreamPosition.after(commit.seq)
+
+    def _join(self, feed: Feed, positions: Mapping[str, StreamPosition], receiver: Receiver) -> bool:
+        for stream, seq in self._positions.items():
+            if feed.wants_stream(stream) and positions.get(
+                stream, StreamPosition.after(0)
+            ) < StreamPosition.after(seq):
+                return False
+        group = self._groups.setdefault(feed.key, _Group(feed))
+        group.members[receiver] = None
+        for payload, cursor in group.current or ():
+            receiver.offer(payload, cursor)
+        return True
+
+    # -- delivery
+
+    def _lose(self, commit: Commit, known: int) -> None:
+        """The log was cut while this process was away from it: nobody can be told what was in between."""
+        text = f"commits {known + 1} to {commit.seq - 1} of {commit.stream} are not kept any more"
+        _log.error("commits lost", stream=commit.stream, known=known, seq=commit.seq)
+        for group in list(self._groups.values()):
+            if group.feed.wants_stream(commit.stream):
+                self._end(group, coded(f"{text}: query the present state and subscribe anew", CURSOR_EXPIRED))
+
+    async def _deliver(self, commit: Commit) -> None:
+        while True:
+            waiting = [g for g in self._groups.values() if g.current is None and g.feed.wants(commit)]
+            if not waiting:
+                break
+            await asyncio.gather(*(self._render(group, commit) for group in waiting))
+        self._positions[commit.stream] = commit.seq
+        for group in self._groups.values():
+            group.current = None
+
+    async def _render(self, group: _Group, commit: Commit) -> None:
+        feed = group.feed
+        try:
+            chunks = await self._chunks(feed, commit)
+        except DatabaseError as error:
+            group.current = []
+            self._end(group, show(error))
+            return
+        positions = {
+            stream: StreamPosition.after(seq)
+            for stream, seq in self._positions.items()
+            if feed.wants_stream(stream)
+        }
+        group.current = []
+        for chunk in chunks:
+            message = feed.message(commit, chunk, {**positions, commit.stream: chunk.position})
+            group.current.append(message)
+            for receiver in list(group.members):
+                receiver.offer(*message)
+
+    async def _chunks(self, feed: Feed, commit: Commit) -> list[Chunk]:
+        while True:
+            try:
+                async with self._rendering, self._database.acquire() as connection:
+                    return await feed.render(commit, connection)
+            except DatabaseUnavailable as error:
+                # Whoever follows live waits with the database; the commit is not lost, it is only late.
+                _log.warning(
+                    "commit not readable yet", stream=commit.stream, seq=commit.seq, reason=str(error)
+                )
+                await asyncio.sleep(_RETRY_S)
+
+    def _end(self, group: _Group, error: dict[str, Any]) -> None:
+        for receiver in list(group.members):
+            receiver.fail(error)
+            self.leave(group.feed, receiver)
+
+
+def _check_kept(stream: str, position: StreamPosition, head: int, oldest: int | None) -> None:
+    if position.seq > head or position.seq < 0:
+        raise CursorError(
+            f"the cursor stands at commit {position.seq} of {stream}, which has {head}: it belongs to another database"
+        )
+    needed = position.seq + 1 if is_whole(position) else position.seq
+    if needed <= head and (oldest is None or needed < oldest):
+        raise CursorError(
+            f"the cursor stands at commit {position.seq} of {stream}, and the log is kept from {oldest or head + 1}: "
+            "query the present state and subscribe anew without `after`",
+            code=CURSOR_EXPIRED,
+        )
+
+
+def slow(cursor: str | None) -> dict[str, Any]:
+    """The error that a client gets which takes its messages too slowly; `cursor` is where to resume."""
+    return coded(
+        "messages were taken too slowly: connect again and resume from the cursor",
+        "SLOW_CONSUMER",
+        cursor=cursor,
+    )

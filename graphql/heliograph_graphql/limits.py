@@ -1,0 +1,87 @@
+"""Limits on an operation's text: fields, aliases, depth. Counted before validation, in time linear in the text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    InlineFragmentNode,
+    SelectionSetNode,
+)
+
+from heliograph_graphql.failures import too_complex
+from heliograph_graphql.settings import ApiSettings
+
+_REPEATED = 20
+
+
+@dataclass
+class Size:
+    """fields and aliases: with fragments spread each time; depth: nesting of fields."""
+
+    fields: int = 0
+    aliases: int = 0
+    depth: int = 0
+
+
+class Measure:
+    """Measures the selections of one document; fragments once each, cycles as empty (validation refuses them)."""
+
+    def __init__(self, document: DocumentNode, most: int) -> None:
+        self._fragments = {
+            d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)
+        }
+        self._known: dict[str, Size] = {}
+        self._open: set[str] = set()
+        self._most = most
+
+    def size(self, selection: SelectionSetNode | None) -> Size:
+        total = Size()
+        names: Counter[str] = Counter()
+        for node in selection.selections if selection else ():
+            if isinstance(node, FieldNode):
+                name = node.alias.value if node.alias else node.name.value
+                names[name] += 1
+                inner = Size() if node.name.value.startswith("__") else self.size(node.selection_set)
+                part = Size(inner.fields + 1, inner.aliases + (node.alias is not None), inner.depth + 1)
+            elif isinstance(node, FragmentSpreadNode):
+                names[f"...{node.name.value}"] += 1
+                part = self._fragment(node.name.value)
+            else:
+                part = self.size(node.selection_set) if isinstance(node, InlineFragmentNode) else Size()
+            total.fields = min(total.fields + part.fields, self._most + 1)
+            total.aliases = min(total.aliases + part.aliases, self._most + 1)
+            total.depth = max(total.depth, part.depth)
+        for name, count in names.items():
+            if count > _REPEATED:
+                # Validation compares every pair of equal names.
+                raise too_complex(f"{name} stands {count} times in one selection: at most {_REPEATED}")
+        return total
+
+    def _fragment(self, name: str) -> Size:
+        if name in self._open or name not in self._fragments:
+            return Size()
+        if name not in self._known:
+            self._open.add(name)
+            self._known[name] = self.size(self._fragments[name].selection_set)
+            self._open.discard(name)
+        return self._known[name]
+
+
+def check_limits(document: DocumentNode, settings: ApiSettings) -> None:
+    """Raises GraphQLError with the code QUERY_TOO_COMPLEX for a document beyond the settings."""
+    measure = Measure(document, max(settings.max_fields, settings.max_aliases))
+    for definition in document.definitions:
+        size = measure.size(getattr(definition, "selection_set", None))
+        for name, count, most in (
+            ("fields", size.fields, settings.max_fields),
+            ("aliases", size.aliases, settings.max_aliases),
+            ("levels", size.depth, settings.max_depth),
+        ):
+            if count > most:
+                raise too_complex(f"the operation has more than {most} {name}: ask for less at once")

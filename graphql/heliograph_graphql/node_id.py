@@ -1,0 +1,42 @@
+"""Global ids: what names one row of one entity, opaque to clients and checked when it comes back."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+
+import msgspec
+
+from heliograph_core.errors import HeliographError
+
+IdValue = str | int
+PREFIX = "n"
+_MOST = 2048
+
+
+class NodeIdError(HeliographError):
+    """An id that this server did not make, or of another type."""
+
+
+def encode_id(entity: str, values: Sequence[IdValue]) -> str:
+    payload = PREFIX.encode() + msgspec.json.encode((entity, *values))
+    return base64.urlsafe_b64encode(payload).rstrip(b"=").decode()
+
+
+def decode_id(text: str, entity: str, count: int) -> tuple[IdValue, ...]:
+    """The `count` identity values of a row of `entity`. Raises NodeIdError for any other id."""
+    try:
+        if len(text) > _MOST:
+            raise ValueError
+        raw = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        if raw[:1] != PREFIX.encode():
+            raise ValueError
+        made_for, *values = msgspec.json.decode(raw[1:], type=list[str | int])
+    except (binascii.Error, ValueError, msgspec.MsgspecError):
+        raise NodeIdError(
+            f"id {text[:40]!r} is not one of this server's: pass an id exactly as it was received"
+        ) from None
+    if made_for != entity or len(values) != count:
+        raise NodeIdError(f"id {text[:40]!r} is not of type {entity}: pass an id of that type")
+    return tuple(values)

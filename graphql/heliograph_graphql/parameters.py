@@ -1,0 +1,181 @@
+"""Bound parameters of a statement: each knows where its value comes from and how the database takes it."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Protocol
+
+from graphql import GraphQLError
+
+from heliograph_core.cursor import CursorValue, decode_keyset
+from heliograph_core.errors import CursorError
+from heliograph_graphql.entity import Choice, Field, Kind
+from heliograph_graphql.node_id import NodeIdError, decode_id
+from heliograph_graphql.plan import Sort, Source, read
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_INT64 = 2**63
+
+SQL_TYPES: Mapping[Kind, str] = {
+    Kind.TEXT: "text",
+    Kind.INT: "integer",
+    Kind.BIGINT: "bigint",
+    Kind.SLOT: "bigint",
+    Kind.DECIMAL: "numeric",
+    Kind.TIME: "timestamptz",
+    Kind.BOOL: "boolean",
+}
+
+Variables = Mapping[str, object]
+
+
+def sql_type(field: Field) -> str:
+    """The PostgreSQL type that a comparison with `field` binds."""
+    return "text" if isinstance(field.type, Choice) else SQL_TYPES[field.type]
+
+
+class Param(Protocol):
+    """One bound parameter. bind raises GraphQLError, CursorError or NodeIdError for a value that cannot be bound."""
+
+    def bind(self, variables: Variables) -> object: ...
+
+
+@dataclass(frozen=True)
+class ValueParam:
+    """A filter's value, or with `many` a list of them."""
+
+    source: Source
+    many: bool = False
+
+    def bind(self, variables: Variables) -> object:
+        value = read(self.source, variables)
+        if not self.many:
+            return storable(value)
+        items = value if isinstance(value, list) else [value]
+        return [storable(item) for item in items]
+
+
+@dataclass(frozen=True)
+class LimitParam:
+    """`first`, checked, plus one where the page must know whether more follow."""
+
+    source: Source
+    most: int
+    extra: int = 0
+
+    def bind(self, variables: Variables) -> int:
+        value = read(self.source, variables)
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= self.most:
+            raise GraphQLError(f"first is {value}: ask for 0 to {self.most} rows")
+        return value + self.extra
+
+
+@dataclass(frozen=True)
+class CursorParam:
+    """The index-th sort value of a keyset cursor."""
+
+    source: Source
+    order: str
+    sorts: tuple[Sort, ...]
+    index: int
+
+    def bind(self, variables: Variables) -> object:
+        text = read(self.source, variables)
+        if not isinstance(text, str):
+            raise CursorError(
+                f"cursor {str(text)[:40]!r} is no text: pass a cursor exactly as it was received"
+            )
+        values = decode_keyset(text, self.order)
+        if len(values) != len(self.sorts):
+            raise CursorError(
+                f"cursor {text[:40]!r} has {len(values)} values, not {len(self.sorts)}: it is forged"
+            )
+        field = self.sorts[self.index].field
+        value = values[self.index]
+        if value is None:
+            if not field.nullable:
+                raise CursorError(f"cursor {text[:40]!r} lacks {field.name}: it is forged")
+            return None
+        return from_key(
+            value, field, CursorError(f"cursor {text[:40]!r} does not hold a {field.name}: it is forged")
+        )
+
+
+@dataclass(frozen=True)
+class IdentityParam:
+    """The index-th identity value of a global id."""
+
+    source: Source
+    entity: str
+    fields: tuple[Field, ...]
+    index: int
+
+    def bind(self, variables: Variables) -> object:
+        text = str(read(self.source, variables))
+        values = decode_id(text, self.entity, len(self.fields))
+        field = self.fields[self.index]
+        return from_key(
+            values[self.index],
+            field,
+            NodeIdError(f"id {text[:40]!r} does not hold a {field.name}: it is forged"),
+        )
+
+
+@dataclass(frozen=True)
+class GivenParam:
+    """A value that the server itself gives at run time, as the commit that a message is about."""
+
+    name: str
+
+    def bind(self, variables: Variables) -> object:
+        return variables[self.name]
+
+
+def storable(value: object) -> object:
+    """A coerced GraphQL value as the driver takes it. Raises GraphQLError for text that PostgreSQL cannot hold."""
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, str) and not is_storable_text(value):
+        raise GraphQLError("text with a NUL or a lone surrogate is stored nowhere: leave it out")
+    return value
+
+
+def is_storable_text(text: str) -> bool:
+    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def from_key(value: CursorValue, field: Field, forged: Exception) -> object:
+    """A value out of a cursor or id as the driver takes it; raises `forged` where it does not fit the column."""
+    kind = Kind.TEXT if isinstance(field.type, Choice) else field.type
+    if kind is Kind.BOOL and isinstance(value, bool):
+        return value
+    if isinstance(value, bool):
+        raise forged
+    if kind is Kind.TEXT and isinstance(value, str) and is_storable_text(value):
+        return value
+    if kind is Kind.DECIMAL and isinstance(value, str) and len(value) <= 200:
+        return _decimal(value, forged)
+    if kind in (Kind.BIGINT, Kind.SLOT) and isinstance(value, int) and -_INT64 <= value < _INT64:
+        return value
+    if kind is Kind.INT and isinstance(value, int) and -(2**31) <= value < 2**31:
+        return value
+    if kind is Kind.TIME and isinstance(value, int):
+        try:
+            return EPOCH + timedelta(microseconds=value)
+        except OverflowError:
+            raise forged from None
+    raise forged
+
+
+def _decimal(text: str, forged: Exception) -> Decimal:
+    try:
+        number = Decimal(text)
+    except ArithmeticError:
+        raise forged from None
+    if not number.is_finite() or abs(number.adjusted()) > 200:
+        raise forged
+    return number

@@ -1,0 +1,176 @@
+"""Subscription messages: the rows of one commit, read once for each distinct (selection, where), as finished text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from heliograph_core.cursor import END, StreamPosition, encode_stream
+from heliograph_graphql.compiler import LivePlan
+from heliograph_graphql.conditions import source
+from heliograph_graphql.entity import Catalog
+from heliograph_graphql.parameters import GivenParam
+from heliograph_graphql.plan import read
+from heliograph_graphql.sql import Statement, live_statement
+from heliograph_sql.tail import Commit
+
+_AMEND = ("amend", "accounts")
+_LIVE = ("live", "heal")
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A message in the making: where it ends, and the text of each list of rows that the subscription selects."""
+
+    position: StreamPosition
+    lists: Mapping[str, str]
+    first: bool
+
+
+class Feed:
+    """One distinct subscription: what is selected of which rows. Equal feeds are rendered once and shared."""
+
+    def __init__(
+        self, plan: LivePlan, catalog: Catalog, variables: Mapping[str, object], message_rows: int
+    ) -> None:
+        """Raises GraphQLError for a filter value that cannot be bound."""
+        self.plan = plan
+        self._message_rows = message_rows
+        streams = plan.arguments.get("streams")
+        self.streams: frozenset[str] | None = (
+            None if streams is None else frozenset(_texts(streams, variables))
+        )
+        self.history = bool(_value(plan.arguments.get("history"), variables))
+        self._statement: Statement | None = None
+        self._bound: list[Any] = []
+        if plan.entity is not None:
+            self._statement = live_statement(plan.entity, plan.rows, plan.where, catalog)
+            self._bound = [
+                None if isinstance(p, GivenParam) else p.bind(variables) for p in self._statement.params
+            ]
+        self.key = (
+            plan.key,
+            plan.entity.name if plan.entity else None,
+            plan.items,
+            self._statement.text if self._statement else None,
+            repr(self._bound),
+            self.streams,
+            self.history,
+        )
+
+    def wants_stream(self, stream: str) -> bool:
+        return self.streams is None or stream in self.streams
+
+    def wants(self, commit: Commit) -> bool:
+        """Whether the commit can make a message here at all."""
+        if not self.wants_stream(commit.stream):
+            return False
+        if not self.history and commit.origin not in _LIVE and commit.kind != "correct":
+            return False
+        if self.plan.entity is None or commit.kind == "correct":
+            return True
+        return commit.rows > 0 and commit.first_time is not None and commit.kind not in _AMEND
+
+    async def render(
+        self, commit: Commit, connection: Any, behind: StreamPosition | None = None
+    ) -> list[Chunk]:
+        """The commit's messages; none where nothing matches, but a correction always has one.
+
+        behind: what of this very commit was delivered already.
+        """
+        done = StreamPosition.after(commit.seq)
+        if self._statement is None or self.plan.entity is None:
+            return [Chunk(done, {}, True)]
+        at = (
+            behind
+            if behind is not None and behind.seq == commit.seq
+            else StreamPosition(commit.seq, -1, 0, 0, 0)
+        )
+        chunks: list[Chunk] = []
+        while commit.first_time is not None or commit.kind == "correct":
+            row = await connection.fetchrow(self._statement.text, *self._given(commit, at))
+            count, lists = row["rows"], dict(zip(self.plan.rows, row, strict=False))
+            if not count:
+                break
+            first = at.slot < 0
+            at = StreamPosition(commit.seq, row["slot"], row["tx_index"], row["ordinal"], row["part"])
+            more = count >= self._message_rows
+            chunks.append(Chunk(at if more else done, lists, first))
+            if not more:
+                break
+        if not chunks and commit.kind == "correct" and at.slot < 0:
+            return [Chunk(done, dict.fromkeys(self.plan.rows, "[]"), True)]
+        return chunks
+
+    def message(
+        self, commit: Commit, chunk: Chunk, positions: Mapping[str, StreamPosition]
+    ) -> tuple[str, str]:
+        """The `payload` of a `next` message, and its cursor. positions: of all streams asked, this chunk's included."""
+        cursor = encode_stream(positions)
+        values = {
+            "cursor": cursor,
+            "kind": commit.kind.upper(),
+            "origin": commit.origin.upper(),
+            "stream": commit.stream,
+            "seq": str(commit.seq),
+            "firstSlot": str(commit.first_slot),
+            "lastSlot": str(commit.last_slot),
+        }
+        discards = commit.kind == "correct" and chunk.first
+        parts = []
+        for item in self.plan.items:
+            if item.name == "nodes":
+                value = chunk.lists[item.key]
+            elif item.name == "discard":
+                value = _discard(item.members, commit) if discards else "null"
+            elif item.name == "__typename":
+                value = f'"{self.plan.entity.name if self.plan.entity else "Commit"}Message"'
+            else:
+                value = orjson.dumps(values[item.name]).decode()
+            parts.append(f'"{item.key}":{value}')
+        return f'{{"data":{{"{self.plan.key}":{{{",".join(parts)}}}}}}}', cursor
+
+    def _given(self, commit: Commit, at: StreamPosition) -> list[Any]:
+        assert self._statement is not None
+        given = {
+            "stream": commit.stream,
+            "seq": commit.seq,
+            "whole": commit.kind == "correct",
+            "first_slot": commit.first_slot,
+            "last_slot": commit.last_slot,
+            "slot": at.slot,
+            "tx_index": at.tx_index,
+            "ordinal": at.ordinal,
+            "part": at.part,
+            "limit": self._message_rows,
+        }
+        return [
+            param.bind(given) if isinstance(param, GivenParam) else value
+            for param, value in zip(self._statement.params, self._bound, strict=True)
+        ]
+
+
+def is_whole(position: StreamPosition) -> bool:
+    """Whether the position stands behind a whole commit."""
+    return position.slot == END
+
+
+def _discard(members: tuple[tuple[str, str], ...], commit: Commit) -> str:
+    values = {
+        "fromSlot": str(commit.first_slot),
+        "throughSlot": str(commit.last_slot),
+        "__typename": "Discard",
+    }
+    return "{" + ",".join(f'"{key}":"{values[name]}"' for key, name in members) + "}"
+
+
+def _value(argument: object, variables: Mapping[str, object]) -> object:
+    return read(source(argument), variables)
+
+
+def _texts(argument: object, variables: Mapping[str, object]) -> list[str]:
+    value = _value(argument, variables)
+    return [str(item) for item in value] if isinstance(value, list) else []

@@ -1,0 +1,143 @@
+"""The Strawberry schema: root fields over the catalog's types."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types.unset import UNSET
+
+from heliograph_graphql.entity import Catalog, Entity
+from heliograph_graphql.inputs import list_of
+from heliograph_graphql.message import DISCARD, ENVELOPE
+from heliograph_graphql.passthrough import PassThrough
+from heliograph_graphql.scalars import SCALARS
+from heliograph_graphql.status import Status, StatusReader
+from heliograph_graphql.types import Resolvers, Types, new_class, set_attribute
+
+_AFTER = "Resume behind the message with this cursor: what was missed is replayed, then live."
+_HISTORY = "Also send rows of backfill and replay."
+
+
+def build_schema(catalog: Catalog, resolvers: Resolvers, read_status: StatusReader) -> strawberry.Schema:
+    """The whole schema. resolvers: where rows come from; read_status: answers the field `status`."""
+    types = Types(catalog, resolvers)
+    return strawberry.Schema(
+        query=_query(catalog, types, resolvers, read_status),
+        subscription=_subscription(catalog, types),
+        types=[types.object(entity) for entity in catalog.entities],
+        config=StrawberryConfig(scalar_map=SCALARS),
+        execution_context_class=PassThrough,
+    )
+
+
+def _query(catalog: Catalog, types: Types, resolvers: Resolvers, read_status: StatusReader) -> Any:
+    cls = new_class("Query")
+    for entity in catalog.entities:
+        _set(cls, entity.root, types.page_field(entity, None))
+        if entity.one:
+            _set(cls, entity.one, _one(entity, types, resolvers))
+
+    async def status(self: Any, info: Any) -> Any:
+        return await read_status(info.context)
+
+    status.__annotations__ = {"info": strawberry.Info, "return": Status}
+    _set(
+        cls,
+        "status",
+        strawberry.field(resolver=status, description="What is indexed, how far, and how completely."),
+    )
+    return strawberry.type(cls, name="Query", description="Everything that can be asked.")
+
+
+def _one(entity: Entity, types: Types, resolvers: Resolvers) -> Any:
+    lookups = [entity.by_key[key] for key in entity.lookups]
+
+    def resolve(self: Any, info: Any, id: Any = UNSET, a: Any = UNSET, b: Any = UNSET, c: Any = UNSET) -> Any:
+        given = {"id": id, **{field.key: value for field, value in zip(lookups, (a, b, c), strict=False)}}
+        return resolvers.row(entity, None, self, info, given)
+
+    resolve.__annotations__ = {
+        "info": strawberry.Info,
+        "id": Annotated[strawberry.ID | None, strawberry.argument(description="Its global id.")],
+        "return": types.object(entity) | None,
+    }
+    for parameter, field in zip("abc", lookups, strict=False):
+        about = strawberry.argument(name=field.key, description=field.text)
+        resolve.__annotations__[parameter] = Annotated[types.inputs.output(field) | None, about]
+    _keep_parameters(resolve, 3 + len(lookups))
+    text = f"One row of {entity.root}, by its id or by what it is known by; the latest where several match."
+    return strawberry.field(resolver=resolve, description=text)
+
+
+def _keep_parameters(resolve: Any, count: int) -> None:
+    signature = inspect.signature(resolve)
+    kept = list(signature.parameters.values())[:count]
+    resolve.__signature__ = signature.replace(parameters=kept)
+
+
+def _subscription(catalog: Catalog, types: Types) -> Any:
+    cls = new_class("Subscription")
+    discard = new_class("Discard")
+    for field in DISCARD:
+        set_attribute(discard, field.key, types.inputs.output(field), field.text)
+    strawberry.type(
+        discard,
+        name="Discard",
+        description="Slots whose rows a client must drop before it takes the message's.",
+    )
+    for entity in catalog.live:
+        message = new_class(f"{entity.name}Message")
+        _envelope(message, types, discard)
+        set_attribute(
+            message, "nodes", list_of(types.object(entity)), "Rows of the commit that match, in chain order."
+        )
+        strawberry.type(
+            message, name=message.__name__, description=f"What one commit brought to {entity.root}."
+        )
+        _set(cls, entity.root, _live(entity.description, message, types.where(entity)))
+    commit = new_class("CommitMessage")
+    _envelope(commit, types, discard)
+    strawberry.type(commit, name="CommitMessage", description="One commit of the log.")
+    _set(cls, "commits", _live("Every commit, without rows.", commit, None))
+    return strawberry.type(cls, name="Subscription", description="Everything that can be followed live.")
+
+
+def _envelope(message: Any, types: Types, discard: Any) -> None:
+    for field in ENVELOPE:
+        set_attribute(message, field.key, types.inputs.output(field), field.text)
+    set_attribute(
+        message, "discard", discard | None, "For a correction: drop everything held of these slots first."
+    )
+
+
+def _live(description: str, message: Any, where: Any) -> Any:
+    def resolve(
+        self: Any, after: Any = UNSET, streams: Any = UNSET, history: Any = False, where: Any = UNSET
+    ) -> Any:
+        raise NotImplementedError("subscriptions are served by heliograph_graphql.websocket")
+
+    resolve.__annotations__ = (
+        {}
+        if where is None
+        else {"where": Annotated[where | None, strawberry.argument(description="Which rows.")]}
+    )
+    resolve.__annotations__ |= {
+        "after": Annotated[str | None, strawberry.argument(description=_AFTER)],
+        "streams": Annotated[
+            list[str] | None, strawberry.argument(description="Only these streams; all by default.")
+        ],
+        "history": Annotated[bool | None, strawberry.argument(description=_HISTORY)],
+        "return": AsyncIterator[message],
+    }
+    if where is None:
+        _keep_parameters(resolve, 4)
+    return strawberry.subscription(resolver=resolve, description=description)
+
+
+def _set(cls: Any, name: str, field: Any) -> None:
+    field.graphql_name = name
+    setattr(cls, name, field)

@@ -1,0 +1,65 @@
+"""Settings of the API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from heliograph_core.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class ApiSettings:
+    """What the API allows. Durations are in seconds, sizes in bytes unless said otherwise."""
+
+    statement_timeout_s: float = 5.0
+    """How long one operation's statement may run before it is broken off with the code TIMEOUT."""
+    max_body_bytes: int = 1024 * 1024
+    """Largest HTTP body and WebSocket message accepted."""
+    max_tokens: int = 4000
+    """Largest number of lexical tokens in an operation's text."""
+    max_depth: int = 15
+    """Deepest nesting of fields."""
+    max_aliases: int = 100
+    """Most aliases in an operation."""
+    max_fields: int = 1000
+    """Most fields that an operation may select once its fragments are spread."""
+    max_first: int = 1000
+    """Largest page."""
+    max_rows: int = 200_000
+    """Most rows that an operation may ask for: the product of `first` along each nesting, summed."""
+    max_conditions: int = 500
+    """Most comparisons in an operation's filters."""
+    operations_cached: int = 1000
+    """How many operation texts stay parsed and validated."""
+    plans_cached: int = 4000
+    """How many compiled statements stay cached."""
+    introspection: bool = True
+    """Whether clients may ask for the schema."""
+    explorer: bool = True
+    """Whether a browser that opens /graphql gets the query page."""
+    allowed_origins: tuple[str, ...] = ("*",)
+    """Origins that browsers may call from (CORS); `*` is any."""
+    subscriptions_per_connection: int = 100
+    """Most subscriptions on one WebSocket connection."""
+    queue_messages: int = 1000
+    """Messages that may wait for one WebSocket client; one more and it is closed as too slow."""
+    queue_bytes: int = 16 * 1024 * 1024
+    """Bytes that may wait for one WebSocket client; one message may exceed it."""
+    send_timeout_s: float = 30.0
+    """How long a WebSocket client may take to accept one message."""
+    init_timeout_s: float = 10.0
+    """How long a WebSocket client may take to say connection_init."""
+    message_rows: int = 1000
+    """Most rows in one subscription message; a larger commit is sent in several."""
+    renders_at_once: int = 4
+    """How many messages are read from the database at the same time, live ones and replayed ones each."""
+    poll_interval_s: float = 1.0
+    """How often the commit log is read without having been notified."""
+    tail_window: int = 1000
+    """How many recent commits a stream are kept in memory for subscribers that are a little behind."""
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and value <= 0:
+                raise SettingsError(f"{item.name} is {value}: set a number above 0")

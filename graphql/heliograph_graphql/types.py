@@ -1,0 +1,169 @@
+"""Object types and connections, made from the entities' descriptions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Protocol
+
+import strawberry
+from strawberry.types.unset import UNSET
+
+from heliograph_graphql.completeness import COMPLETE_THROUGH, COVERAGE
+from heliograph_graphql.entity import Catalog, Entity, Field, Kind, Part, Relation
+from heliograph_graphql.inputs import Inputs, list_of
+from heliograph_graphql.scalars import Json
+
+DEFAULT_FIRST = 50
+
+
+class Resolvers(Protocol):
+    """Where connections and related rows come from: compiled bytes in the server, plain rows in its tests."""
+
+    def page(
+        self, entity: Entity, relation: Relation | None, parent: Any, info: Any, arguments: dict[str, Any]
+    ) -> Any:
+        """A connection object, or anything that the executor passes through."""
+
+    def row(
+        self, entity: Entity, relation: Relation | None, parent: Any, info: Any, arguments: dict[str, Any]
+    ) -> Any:
+        """One row or None."""
+
+
+@strawberry.interface(description="Anything with a global id.")
+class Node:
+    id: strawberry.ID = strawberry.field(description="Opaque global id.")
+
+
+@strawberry.type(description="Where a page stands among its rows.")
+class PageInfo:
+    has_next_page: bool = strawberry.field(description="Whether rows follow.")
+    has_previous_page: bool = strawberry.field(
+        description="Whether rows stand before, as far as `after` tells."
+    )
+    start_cursor: str | None = strawberry.field(description="Cursor of the first row.")
+    end_cursor: str | None = strawberry.field(description="Cursor of the last row: pass it as `after`.")
+
+
+def new_class(name: str, *bases: type) -> Any:
+    return type(name, bases, {"__module__": __name__, "__annotations__": {}})
+
+
+class Types:
+    """Every object type of the schema; classes are made first and filled after, because they refer to each other."""
+
+    def __init__(self, catalog: Catalog, resolvers: Resolvers) -> None:
+        self._catalog = catalog
+        self._resolvers = resolvers
+        self.inputs = Inputs()
+        self._objects = {entity.name: new_class(entity.name, Node) for entity in catalog.entities}
+        self._connections = {
+            entity.name: new_class(f"{entity.name}Connection") for entity in catalog.entities
+        }
+        self._arguments = {e.name: (self.inputs.where(e), self.inputs.order(e)) for e in catalog.entities}
+        self._parts: dict[str, Any] = {}
+        for entity in catalog.entities:
+            self._fill_object(entity)
+            self._fill_connection(entity)
+
+    def object(self, entity: Entity) -> Any:
+        return self._objects[entity.name]
+
+    def connection(self, entity: Entity) -> Any:
+        return self._connections[entity.name]
+
+    def where(self, entity: Entity) -> Any:
+        return self._arguments[entity.name][0]
+
+    def part(self, part: Part) -> Any:
+        if part.name not in self._parts:
+            cls = new_class(part.name)
+            for field in part.fields:
+                self._leaf(cls, field)
+            for key, nested in part.parts.items():
+                set_attribute(cls, key, list_of(self.part(nested)), nested.description)
+            self._parts[part.name] = strawberry.type(cls, name=part.name, description=part.description)
+        return self._parts[part.name]
+
+    def page_field(self, entity: Entity, relation: Relation | None) -> Any:
+        """A connection field with its arguments."""
+        resolvers = self._resolvers
+        where, order = self._arguments[entity.name]
+
+        def resolve(
+            self: Any,
+            info: Any,
+            first: Any = DEFAULT_FIRST,
+            after: Any = UNSET,
+            where: Any = UNSET,
+            order_by: Any = UNSET,
+        ) -> Any:
+            arguments = {"first": first, "after": after, "where": where, "orderBy": order_by}
+            return resolvers.page(entity, relation, self, info, arguments)
+
+        resolve.__annotations__ = {
+            "info": strawberry.Info,
+            "first": Annotated[int | None, strawberry.argument(description="How many rows, at most 1000.")],
+            "after": Annotated[str | None, strawberry.argument(description="Rows after this cursor.")],
+            "where": Annotated[where | None, strawberry.argument(description="Which rows.")],
+            "order_by": Annotated[
+                list_of(order) | None,
+                strawberry.argument(description="In which order; ties are broken by the rows' key."),
+            ],
+            "return": self._connections[entity.name],
+        }
+        return strawberry.field(resolver=resolve, description=(relation or entity).description)
+
+    def row_field(self, entity: Entity, relation: Relation) -> Any:
+        resolvers = self._resolvers
+
+        def resolve(self: Any, info: Any) -> Any:
+            return resolvers.row(entity, relation, self, info, {})
+
+        resolve.__annotations__ = {"info": strawberry.Info, "return": self._objects[entity.name] | None}
+        return strawberry.field(resolver=resolve, description=relation.description)
+
+    def _fill_object(self, entity: Entity) -> None:
+        cls = self._objects[entity.name]
+        for field in entity.fields:
+            if field.key != "id":
+                self._leaf(cls, field)
+        for relation in entity.relations:
+            target = self._catalog.by_name[relation.target]
+            make: Callable[[Entity, Relation], Any] = self.page_field if relation.many else self.row_field
+            setattr(cls, relation.name, _named(make(target, relation), relation.key))
+        strawberry.type(cls, name=entity.name, description=entity.description)
+
+    def _fill_connection(self, entity: Entity) -> None:
+        node = self._objects[entity.name]
+        edge = new_class(f"{entity.name}Edge")
+        set_attribute(edge, "cursor", str, "Opaque: pass it as `after`.")
+        set_attribute(edge, "node", node, "The row.")
+        strawberry.type(edge, name=edge.__name__, description="A row and its cursor.")
+        cls = self._connections[entity.name]
+        set_attribute(cls, "nodes", list_of(node), "The rows.")
+        set_attribute(cls, "edges", list_of(edge), "The rows with their cursors.")
+        set_attribute(cls, "pageInfo", PageInfo, "Where the page stands.")
+        set_attribute(cls, "totalCount", int, "How many rows match, counted when asked.")
+        set_attribute(
+            cls, "completeThrough", self.part(COMPLETE_THROUGH) | None, COMPLETE_THROUGH.description
+        )
+        set_attribute(cls, "coverage", self.part(COVERAGE), COVERAGE.description)
+        strawberry.type(cls, name=cls.__name__, description=f"A page of {entity.root}.")
+
+    def _leaf(self, cls: Any, field: Field) -> None:
+        kind = Json if field.type is Kind.JSON else self.inputs.output(field)
+        set_attribute(cls, field.key, kind | None if field.nullable else kind, field.text)
+
+
+def set_attribute(cls: Any, key: str, kind: Any, description: str) -> None:
+    """Gives a class that becomes a Strawberry type one plain field."""
+    # "from" is a keyword, so the attribute carries an underscore; GraphQL sees the key.
+    attribute = f"{key}_" if key == "from" else key
+    cls.__annotations__[attribute] = kind
+    setattr(cls, attribute, strawberry.field(name=key, description=description))
+
+
+def _named(field: Any, name: str) -> Any:
+    field.graphql_name = name
+    return field

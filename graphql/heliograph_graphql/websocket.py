@@ -1,0 +1,290 @@
+"""graphql-transport-ws, the only subscription protocol here.
+
+https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md says which message may come when and which code closes.
+Messages of subscriptions are finished text: nothing is executed or encoded a second time here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+import msgspec
+import orjson
+from graphql import GraphQLError, OperationType
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from heliograph_core.errors import CursorError, HeliographError
+from heliograph_graphql.executor import Executor, Request
+from heliograph_graphql.failures import TOO_MANY, RequestError, coded, show
+from heliograph_graphql.hub import Hub, slow
+from heliograph_graphql.outbox import Outbox
+from heliograph_graphql.render import Feed
+from heliograph_graphql.settings import ApiSettings
+
+PROTOCOL = "graphql-transport-ws"
+TRY_AGAIN_LATER = 1013
+GOING_AWAY = 1001
+_LONGEST_ID = 256
+
+
+class _Payload(msgspec.Struct):
+    query: str
+    operationName: str | None = None
+    variables: dict[str, Any] | None = None
+    extensions: dict[str, Any] | None = None
+
+
+class _Message(msgspec.Struct):
+    type: str
+    id: str | None = None
+    payload: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Closed(Exception):
+    """The client broke the protocol: close with this code and reason."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        self.code = code
+        self.reason = reason
+        super().__init__(reason)
+
+
+class _Subscription:
+    """One operation of a connection; a Receiver of the hub."""
+
+    def __init__(self, connection: Connection, name: str) -> None:
+        self._connection = connection
+        self.name = name
+        self._head = f'{{"id":{orjson.dumps(name).decode()},"type":"next","payload":'
+        self.cursor: str | None = None
+        self.feed: Feed | None = None
+        self.task: asyncio.Task[None] | None = None
+
+    def offer(self, payload: str, cursor: str) -> None:
+        if self._connection.outbox.offer(self._head + payload + "}"):
+            self.cursor = cursor
+        else:
+            self._connection.give_up()
+
+    async def put(self, payload: str, cursor: str) -> None:
+        await self._connection.outbox.put(self._head + payload + "}")
+        self.cursor = cursor
+
+    def fail(self, error: dict[str, Any]) -> None:
+        self._connection.end(self, [error])
+
+
+class Connection:
+    """One client. `run()` until it leaves."""
+
+    def __init__(self, websocket: WebSocket, executor: Executor, hub: Hub, settings: ApiSettings) -> None:
+        self._websocket = websocket
+        self._executor = executor
+        self._hub = hub
+        self._settings = settings
+        self._subscriptions: dict[str, _Subscription] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._acknowledged = False
+        self._close: tuple[int, str] | None = None
+        self.outbox = Outbox(most_messages=settings.queue_messages, most_bytes=settings.queue_bytes)
+
+    async def run(self) -> None:
+        if not self._is_allowed_origin():
+            await self._websocket.accept()
+            await self._websocket.close(4403, "Forbidden: pages of this origin may not connect")
+            return
+        if PROTOCOL not in self._websocket.scope.get("subprotocols", ()):
+            await self._websocket.accept()
+            await self._websocket.close(4406, "Subprotocol not acceptable: use graphql-transport-ws")
+            return
+        await self._websocket.accept(PROTOCOL)
+        receiving = asyncio.create_task(self._receive())
+        sending = asyncio.create_task(self._send())
+        try:
+            await asyncio.wait({receiving, sending}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await self._finish(receiving, sending)
+
+    def _is_allowed_origin(self) -> bool:
+        # Browsers always say their origin; nobody else does.
+        origin = self._websocket.headers.get("origin")
+        return origin is None or bool({"*", origin} & set(self._settings.allowed_origins))
+
+    def give_up(self) -> None:
+        """The client is too slow: every subscription ends with the cursor to resume from."""
+        if self.outbox.closed:
+            return
+        for subscription in list(self._subscriptions.values()):
+            self.end(subscription, [slow(subscription.cursor)])
+        self._stop(TRY_AGAIN_LATER, "too slow: resume from the cursor")
+
+    def go_away(self) -> None:
+        """The server stops: clients connect again and resume."""
+        self._stop(GOING_AWAY, "server is stopping: connect again and resume")
+
+    def end(self, subscription: _Subscription, errors: list[dict[str, Any]]) -> None:
+        """Ends one subscription with errors; each says where to resume, once something was delivered."""
+        self._forget(subscription)
+        if subscription.cursor is not None:
+            for error in errors:
+                error["extensions"].setdefault("cursor", subscription.cursor)
+        self.outbox.force(_frame(subscription.name, "error", errors))
+
+    def _stop(self, code: int, reason: str) -> None:
+        if self._close is None:
+            self._close = (code, reason)
+        self.outbox.close()
+
+    async def _finish(self, *tasks: asyncio.Task[None]) -> None:
+        for subscription in list(self._subscriptions.values()):
+            self._forget(subscription)
+        self.outbox.close()
+        receiving, sending = tasks
+        receiving.cancel()
+        if self._close is None:
+            # The client is gone already.
+            sending.cancel()
+        for task in (*tasks, *self._tasks):
+            if task not in tasks:
+                task.cancel()
+        await asyncio.gather(*tasks, *self._tasks, return_exceptions=True)
+        if self._close is not None and self._websocket.application_state is WebSocketState.CONNECTED:
+            with contextlib.suppress(RuntimeError, OSError, WebSocketDisconnect, TimeoutError):
+                async with asyncio.timeout(self._settings.send_timeout_s):
+                    await self._websocket.close(*self._close)
+
+    async def _send(self) -> None:
+        while (frame := await self.outbox.take()) is not None:
+            try:
+                async with asyncio.timeout(self._settings.send_timeout_s):
+                    await self._websocket.send_text(frame)
+            except TimeoutError:
+                self._stop(TRY_AGAIN_LATER, "too slow: resume from the cursor")
+                return
+            except (WebSocketDisconnect, RuntimeError, OSError):
+                self.outbox.close()
+                return
+
+    async def _receive(self) -> None:
+        try:
+            async with asyncio.timeout(self._settings.init_timeout_s):
+                await self._initialise()
+        except TimeoutError:
+            self._stop(4408, "Connection initialisation timeout")
+            return
+        except _Closed as closed:
+            self._stop(closed.code, closed.reason)
+            return
+        except WebSocketDisconnect:
+            return
+        try:
+            while True:
+                await self._handle(await self._next())
+        except _Closed as closed:
+            self._stop(closed.code, closed.reason)
+        except WebSocketDisconnect:
+            return
+
+    async def _initialise(self) -> None:
+        while True:
+            message = await self._next()
+            if message.type == "connection_init":
+                self._acknowledged = True
+                await self.outbox.put('{"type":"connection_ack"}')
+                return
+            if message.type == "subscribe":
+                raise _Closed(4401, "Unauthorized")
+            await self._handle(message)
+
+    async def _next(self) -> _Message:
+        event = await self._websocket.receive()
+        if event["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(event.get("code", 1000))
+        text = event.get("text")
+        if text is None or len(text) > self._settings.max_body_bytes:
+            raise _Closed(4400, "Only text messages of limited size are read")
+        try:
+            return msgspec.json.decode(text, type=_Message)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            raise _Closed(4400, "Invalid message received") from None
+
+    async def _handle(self, message: _Message) -> None:
+        match message.type:
+            case "ping":
+                await self.outbox.put('{"type":"pong"}')
+            case "pong":
+                pass
+            case "connection_init":
+                raise _Closed(4429, "Too many initialisation requests")
+            case "subscribe":
+                self._subscribe(message)
+            case "complete":
+                found = self._subscriptions.get(message.id or "")
+                if found is not None:
+                    self._forget(found)
+            case _:
+                raise _Closed(4400, "Invalid message received")
+
+    def _subscribe(self, message: _Message) -> None:
+        if not message.id or len(message.id) > _LONGEST_ID:
+            raise _Closed(4400, "Invalid message received: subscribe needs an id")
+        if message.id in self._subscriptions:
+            raise _Closed(4409, f"Subscriber for {message.id[:60]} already exists")
+        try:
+            payload = msgspec.json.decode(message.payload, type=_Payload)
+        except (msgspec.MsgspecError, UnicodeError):
+            raise _Closed(4400, "Invalid message received: the payload is no GraphQL request") from None
+        subscription = _Subscription(self, message.id)
+        most = self._settings.subscriptions_per_connection
+        if len(self._subscriptions) >= most:
+            text = f"this connection has {most} subscriptions, the most allowed: open another"
+            self.outbox.force(_frame(message.id, "error", [coded(text, TOO_MANY)]))
+            return
+        self._subscriptions[message.id] = subscription
+        task = asyncio.create_task(self._start(subscription, payload))
+        subscription.task = task
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _start(self, subscription: _Subscription, payload: _Payload) -> None:
+        try:
+            request = Request(payload.query, payload.operationName, payload.variables or {})
+            operation = self._executor.documents.operation(request.query, request.operation_name)
+            if operation.kind is not OperationType.SUBSCRIPTION:
+                answer = await self._executor.execute(request)
+                await self._once(subscription, answer.body.decode())
+                return
+            feed, after = self._executor.feed(request)
+            subscription.feed = feed
+            subscription.cursor = after
+            await self._hub.subscribe(feed, after, subscription)
+        except RequestError as error:
+            self.end(subscription, error.errors)
+        except CursorError as error:
+            subscription.cursor = None
+            self.end(subscription, [show(error)])
+        except (GraphQLError, HeliographError) as error:
+            self.end(subscription, [show(error)])
+
+    async def _once(self, subscription: _Subscription, body: str) -> None:
+        """A query over the socket: its result, then complete."""
+        if body.startswith('{"errors"'):
+            self.end(subscription, orjson.loads(body)["errors"])
+            return
+        await subscription.put(body, "")
+        self._forget(subscription)
+        await self.outbox.put(f'{{"id":{orjson.dumps(subscription.name).decode()},"type":"complete"}}')
+
+    def _forget(self, subscription: _Subscription) -> None:
+        self._subscriptions.pop(subscription.name, None)
+        if subscription.feed is not None:
+            self._hub.leave(subscription.feed, subscription)
+        task = subscription.task
+        if task is not None and not task.done() and task is not asyncio.current_task():
+            task.cancel()
+
+
+def _frame(name: str, kind: str, payload: Any) -> str:
+    return orjson.dumps({"id": name, "type": kind, "payload": payload}).decode()

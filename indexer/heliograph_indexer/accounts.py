@@ -1,0 +1,218 @@
+"""Account changes: a live stream over a snapshot, reconciled now and then. A sample of state, not events.
+
+programSubscribe has no order, no replay, and never tells of an account that closed. So: open the stream and buffer,
+snapshot with its context slot, apply only what is newer, and scan everything again at times to find what is gone.
+What a notification says at or below the snapshot's slot proves nothing (one runtime never moves the slot of its
+notifications): such an account is read anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+import structlog
+from solana.rpc.commitment import Commitment
+from solana.rpc.jsonrpc import SolanaJsonRpcError
+from solana.rpc.websocket_api import OverflowPolicy, SolanaWsClient
+from solders.pubkey import Pubkey
+from solders.rpc.responses import ProgramNotification
+from websockets.exceptions import WebSocketException
+
+from heliograph_core.account import AccountState, AccountUpdate
+from heliograph_core.errors import RpcUnavailable
+from heliograph_indexer.decode import Layouts, decode_account
+from heliograph_indexer.rpc.backoff import Backoff
+from heliograph_indexer.rpc.cluster import Cluster
+from heliograph_indexer.settings import IndexerSettings, shown_url
+
+READ_AT_ONCE = 100
+"""Accounts in one getMultipleAccounts."""
+HEALTHY_S = 10.0
+"""A connection that held this long was a success: the next pause is short again."""
+
+CommitAccounts = Callable[[Sequence[AccountState], int | None], Awaitable[None]]
+"""Stores states; the slot is that of a reconciled snapshot, None between snapshots. Waits out the database."""
+
+_log = structlog.get_logger(__name__)
+
+
+class AccountFeed:
+    """Follows every account that the stream's programs own. `run()` until cancelled.
+
+    Memory: one entry an open account, and the changes of one batch (`account_queue` at most).
+    """
+
+    def __init__(
+        self, cluster: Cluster, layouts: Layouts, settings: IndexerSettings, commit: CommitAccounts
+    ) -> None:
+        self._cluster = cluster
+        self._layouts = layouts
+        self._settings = settings
+        self._commit = commit
+        self._programs = tuple(layouts.channels)
+        self._open: dict[str, tuple[str, int]] = {}
+        self._changed: dict[str, AccountUpdate] = {}
+        self._wake = asyncio.Event()
+        self.through = -1
+        """Context slot of the last snapshot that was applied."""
+
+    def remember(self, stored: Iterable[tuple[str, str, int]]) -> None:
+        """(address, program, slot) of accounts that the database holds open: the first scan finds which closed."""
+        for address, program, slot in stored:
+            self._open[address] = (program, slot)
+
+    async def run(self) -> None:
+        """Until cancelled. Waits out what may pass; raises RpcRefused."""
+        loop = asyncio.get_running_loop()
+        backoff = Backoff(self._settings.retry_s, self._settings.retry_max_s)
+        while True:
+            began = loop.time()
+            why = await self._connection()
+            if loop.time() - began >= HEALTHY_S:
+                backoff.reset()
+            wait = backoff.next()
+            url = shown_url(self._settings.websocket_url)
+            _log.info("account_socket_lost", url=url, why=why, retry_in_s=round(wait, 2))
+            await asyncio.sleep(wait)
+
+    async def _connection(self) -> str:
+        """One connection from opening to its end; returns why it ended."""
+        client = SolanaWsClient(
+            self._settings.websocket_url,
+            request_timeout=self._settings.rpc.deadline_s,
+            notification_queue_size=self._settings.account_queue,
+            overflow=OverflowPolicy.RAISE,
+            open_timeout=self._settings.rpc.deadline_s,
+            close_timeout=1.0,
+            max_size=None,
+        )
+        self._changed.clear()
+        try:
+            await client.connect()
+        except Exception as error:  # noqa: BLE001  whatever keeps a socket shut, it is tried again
+            return f"{type(error).__name__}: {error}"
+        reader: asyncio.Task[str] | None = None
+        try:
+            for program in self._programs:
+                await client.program_subscribe(
+                    program_id=Pubkey.from_string(program),
+                    commitment=Commitment(self._settings.commitment),
+                    encoding="base64",
+                )
+            await client.slot_subscribe()
+            reader = asyncio.create_task(self._read(client))
+            await self._follow(reader)
+            return await reader
+        except RpcUnavailable as error:
+            return str(error)
+        except (SolanaJsonRpcError, WebSocketException, OSError, RuntimeError, TimeoutError) as error:
+            return f"{type(error).__name__}: {error}"
+        finally:
+            if reader is not None:
+                reader.cancel()
+                await asyncio.gather(reader, return_exceptions=True)
+            await client.close()
+
+    async def _read(self, client: SolanaWsClient) -> str:
+        """Buffers notifications, the newest of each account; returns why no more can come."""
+        try:
+            while len(self._changed) < self._settings.account_queue:
+                async with asyncio.timeout(self._settings.socket_silence_s):
+                    notification = await client.recv()
+                if isinstance(notification, ProgramNotification):
+                    self._buffer(notification)
+            return f"{self._settings.account_queue} changes wait: a snapshot is cheaper"
+        except TimeoutError:
+            return f"silent for {self._settings.socket_silence_s:g} s"
+        except Exception as error:  # noqa: BLE001  whatever breaks the socket, a snapshot makes up for it
+            return f"{type(error).__name__}: {error}"
+        finally:
+            self._wake.set()
+
+    def _buffer(self, notification: ProgramNotification) -> None:
+        slot = notification.result.context.slot
+        keyed = notification.result.value
+        account = keyed.account
+        address = str(keyed.pubkey)
+        waiting = self._changed.get(address)
+        if waiting is None or waiting.slot <= slot:
+            self._changed[address] = AccountUpdate(
+                address, str(account.owner), slot, account.lamports, bytes(account.data)
+            )
+            self._wake.set()
+
+    async def _follow(self, reader: asyncio.Task[str]) -> None:
+        loop = asyncio.get_running_loop()
+        await self._reconcile()
+        next_scan = loop.time() + self._settings.reconcile_interval_s
+        while not reader.done():
+            if not self._changed:
+                self._wake.clear()
+                try:
+                    async with asyncio.timeout_at(next_scan):
+                        await self._wake.wait()
+                except TimeoutError:
+                    pass
+                else:
+                    await asyncio.sleep(self._settings.account_batch_s)
+            await self._apply()
+            if loop.time() >= next_scan:
+                await self._reconcile()
+                next_scan = loop.time() + self._settings.reconcile_interval_s
+
+    async def _apply(self) -> None:
+        """Commits what was notified since the last time."""
+        changed = list(self._changed.values())
+        self._changed.clear()
+        doubtful: list[str] = []
+        newer: list[AccountUpdate] = []
+        for update in changed:
+            if update.owner not in self._layouts.channels:
+                continue
+            if update.slot <= self.through:
+                doubtful.append(update.address)
+            elif update.slot > self._open.get(update.address, ("", -1))[1]:
+                newer.append(update)
+        for at in range(0, len(doubtful), READ_AT_ONCE):
+            newer.extend(await self._cluster.accounts(doubtful[at : at + READ_AT_ONCE]))
+        await self._store(newer)
+
+    async def _reconcile(self) -> None:
+        """Scans everything: what is there is stored, what is gone is closed."""
+        slots = []
+        for program in self._programs:
+            scan = await self._cluster.program_accounts(program)
+            slots.append(scan.slot)
+            present = {update.address for update in scan.accounts}
+            gone = [
+                AccountUpdate(address, "", scan.slot, 0, b"")
+                for address, (owner, slot) in self._open.items()
+                if owner == program and address not in present and slot < scan.slot
+            ]
+            fresh = [
+                update
+                for update in scan.accounts
+                if update.slot > self._open.get(update.address, ("", -1))[1]
+            ]
+            await self._store([*fresh, *gone])
+        self.through = min(slots)
+        await self._commit([], self.through)
+
+    async def _store(self, updates: Sequence[AccountUpdate]) -> None:
+        for at in range(0, len(updates), self._settings.account_batch_rows):
+            states = []
+            for update in updates[at : at + self._settings.account_batch_rows]:
+                program = update.owner
+                if update.closed or program not in self._layouts.channels:
+                    # Closed, or given to another owner: either way the program has it no longer.
+                    known = self._open.pop(update.address, None)
+                    if known is None:
+                        continue
+                    program = known[0]
+                    update = AccountUpdate(update.address, update.owner, update.slot, 0, b"")
+                else:
+                    self._open[update.address] = (program, update.slot)
+                states.append(decode_account(update, program, self._layouts))
+            if states:
+                await self._commit(states, None)

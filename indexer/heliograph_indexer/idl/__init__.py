@@ -1,0 +1,1 @@
+"""IDL to decoder and encoder."""

@@ -1,0 +1,283 @@
+"""One stream's indexer: leads by lease, resumes from coverage, and runs source, pipeline and accounts side by side."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Literal, TypeVar
+from uuid import uuid4
+
+import msgspec
+import structlog
+
+from heliograph_core.account import AccountState
+from heliograph_core.errors import DatabaseUnavailable, LeaseLost, RpcRefused, SettingsError
+from heliograph_indexer.accounts import AccountFeed
+from heliograph_indexer.decode import Layouts
+from heliograph_indexer.pipeline import Committed, Pipeline
+from heliograph_indexer.projection import project_accounts
+from heliograph_indexer.protocol import Protocol
+from heliograph_indexer.rpc.backoff import Backoff
+from heliograph_indexer.rpc.client import RpcClient
+from heliograph_indexer.rpc.cluster import Cluster
+from heliograph_indexer.settings import IndexerSettings
+from heliograph_indexer.sources.logfeed import LogFeed
+from heliograph_indexer.sources.rpc import RpcSource
+from heliograph_sql.accounts import list_open_accounts
+from heliograph_sql.database import Database
+from heliograph_sql.lease import Lease
+from heliograph_sql.streams import StreamRow, read_coverage
+from heliograph_sql.writer import Writer
+
+RENEW_EVERY_S = 1.0
+"""How often the lease is renewed, and how often one who waits for it asks."""
+
+REFOLD_EVERY_S = 1.0
+"""How often the leader looks for positions that wait to be folded anew."""
+
+State = Literal["starting", "standby", "leading", "stopped"]
+
+T = TypeVar("T")
+
+_log = structlog.get_logger(__name__)
+
+
+class IndexerStatus(msgspec.Struct, frozen=True, gc=False):
+    """What an indexer is doing, for a line of progress. Counts are since run() began.
+
+    head_slot: highest slot that the cluster showed; committed_slot: through which this process committed, at
+    committed_time (unix seconds) where known; both None before there is one. accounts_through: context slot of
+    the last snapshot of accounts. trouble: what the cluster is being waited for, None where all goes well.
+    """
+
+    stream: str
+    state: State
+    head_slot: int | None
+    committed_slot: int | None
+    committed_time: int | None
+    commits: int
+    transactions: int
+    rows: int
+    accounts: int
+    accounts_through: int | None
+    trouble: str | None = None
+
+    @property
+    def lag_slots(self) -> int | None:
+        """Slots between the cluster's head and what is committed, None before both are known."""
+        if self.head_slot is None or self.committed_slot is None:
+            return None
+        return max(0, self.head_slot - self.committed_slot)
+
+
+async def current_slot(settings: IndexerSettings) -> int:
+    """The cluster's newest slot at the commitment: where a new stream begins unless told otherwise.
+
+    Raises RpcError, naming the endpoint, where it cannot be reached or is none.
+    """
+    async with RpcClient(settings.rpc_url, settings.rpc) as client:
+        return await Cluster(client, settings.commitment).slot()
+
+
+class Indexer:
+    """Indexes one stream until stopped. Several may run for one stream: one leads, the others wait to take over."""
+
+    def __init__(
+        self,
+        database: Database,
+        stream: StreamRow,
+        protocol: Protocol,
+        settings: IndexerSettings,
+        *,
+        holder: str | None = None,
+    ) -> None:
+        """holder: names this process in the lease; unique among all processes. Raises SettingsError, IdlError."""
+        self._database = database
+        self._stream = stream
+        self._protocol = protocol
+        self._settings = settings
+        self._layouts = Layouts.of(protocol)
+        foreign = sorted(set(stream.programs) - set(self._layouts.channels))
+        if foreign:
+            known = ", ".join(sorted(self._layouts.channels))
+            raise SettingsError(
+                f"stream {stream.name!r} has program {foreign[0]}, which protocol {protocol.name!r} does not know "
+                f"(it knows {known}): remove the program or choose another protocol"
+            )
+        self.holder = holder or f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+        self._stopping = asyncio.Event()
+        self._state: State = "starting"
+        self._source: RpcSource | None = None
+        self._last: Committed | None = None
+        self._commits = self._transactions = self._rows = self._accounts = 0
+        self._accounts_through: int | None = None
+
+    @property
+    def status(self) -> IndexerStatus:
+        """As of now; cheap."""
+        head = self._source.head_slot if self._source is not None else -1
+        last = self._last
+        return IndexerStatus(
+            stream=self._stream.name,
+            state=self._state,
+            head_slot=head if head >= 0 else None,
+            committed_slot=last.last if last is not None else None,
+            committed_time=last.last_time if last is not None else None,
+            commits=self._commits,
+            transactions=self._transactions,
+            rows=self._rows,
+            accounts=self._accounts,
+            accounts_through=self._accounts_through,
+            trouble=self._source.trouble if self._source is not None else None,
+        )
+
+    async def run(self) -> None:
+        """Until stop() or cancellation. A lost lease means waiting for it again.
+
+        Raises RpcError at once where the endpoint cannot be reached at the start, and later RpcRefused or
+        DatabaseError for what no waiting mends.
+        """
+        main = asyncio.create_task(self._run())
+        stop = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait((main, stop), return_when=asyncio.FIRST_COMPLETED)
+            if main.done():
+                main.result()
+        finally:
+            main.cancel()
+            stop.cancel()
+            await asyncio.gather(main, stop, return_exceptions=True)
+            self._state = "stopped"
+
+    async def stop(self) -> None:
+        """Ends run() cleanly: what is committed stays, what is under way is given up, the lease is released."""
+        self._stopping.set()
+
+    async def _run(self) -> None:
+        async with RpcClient(self._settings.rpc_url, self._settings.rpc) as client:
+            cluster = Cluster(client, self._settings.commitment)
+            await cluster.slot()
+            while True:
+                lease = Lease(self._database, self._stream.name, self.holder, self._settings.lease_ttl_s)
+                epoch = await self._acquired(lease)
+                try:
+                    await self._lead(cluster, lease, epoch)
+                except LeaseLost as error:
+                    _log.warning("lease_lost", stream=self._stream.name, why=str(error))
+                finally:
+                    await self._release(lease)
+
+    async def _acquired(self, lease: Lease) -> int:
+        while True:
+            epoch = await self._waited(lease.acquire)
+            if epoch is not None:
+                return epoch
+            self._state = "standby"
+            await asyncio.sleep(RENEW_EVERY_S)
+
+    async def _release(self, lease: Lease) -> None:
+        try:
+            # It runs out by itself; a stop must not wait for a database that is away.
+            async with asyncio.timeout(self._settings.lease_ttl_s):
+                await lease.release()
+        except (DatabaseUnavailable, TimeoutError) as error:
+            _log.warning("lease_not_released", stream=self._stream.name, why=str(error))
+
+    async def _lead(self, cluster: Cluster, lease: Lease, epoch: int) -> None:
+        writer = Writer(self._database, self._stream.name, self.holder)
+        pipeline = Pipeline(
+            self._database,
+            self._stream.name,
+            writer,
+            self._protocol,
+            self._layouts,
+            self._settings,
+            epoch=epoch,
+            on_commit=self._committed,
+        )
+        feed = LogFeed(self._settings, self._stream.programs)
+        source = RpcSource(
+            cluster, self._stream.programs, self._settings, feed=feed, on_incident=pipeline.incident
+        )
+        first = await self._resume_point()
+        self._source = source
+        self._state = "leading"
+        _log.info("leading", stream=self._stream.name, epoch=epoch, first=first, rpc=cluster.endpoint)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._renew(lease))
+                tasks.create_task(feed.run())
+                tasks.create_task(pipeline.run(source.spans(first, None)))
+                tasks.create_task(self._refold(writer, epoch))
+                if self._settings.accounts:
+                    tasks.create_task(self._follow_accounts(cluster, writer, pipeline, epoch))
+        except BaseExceptionGroup as group:
+            # The first failure is the cause; the others were cancelled for it.
+            raise group.exceptions[0] from None
+
+    async def _resume_point(self) -> int:
+        coverage = await self._waited(lambda: read_coverage(self._database, self._stream.name))
+        through = coverage.through(self._stream.first_slot)
+        return self._stream.first_slot if through is None else through + 1
+
+    async def _waited(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """The result of a database call, after however many tries."""
+        backoff = Backoff(self._settings.retry_s, self._settings.retry_max_s)
+        while True:
+            try:
+                return await attempt()
+            except DatabaseUnavailable as error:
+                wait = backoff.next()
+                _log.warning(
+                    "database_away", stream=self._stream.name, why=str(error), retry_in_s=round(wait, 2)
+                )
+                await asyncio.sleep(wait)
+
+    async def _refold(self, writer: Writer, epoch: int) -> None:
+        """Folds anew what writers of late history touched; the leader alone may."""
+        while True:
+            try:
+                if await writer.refold(epoch=epoch) is not None:
+                    continue
+            except DatabaseUnavailable as error:
+                _log.warning("database_away", stream=self._stream.name, why=str(error))
+            await asyncio.sleep(REFOLD_EVERY_S)
+
+    async def _renew(self, lease: Lease) -> None:
+        while True:
+            await asyncio.sleep(RENEW_EVERY_S)
+            try:
+                await lease.renew()
+            except DatabaseUnavailable as error:
+                # The epoch guards every write; a lease that runs out meanwhile only lets another one lead.
+                _log.warning("lease_not_renewed", stream=self._stream.name, why=str(error))
+
+    async def _follow_accounts(
+        self, cluster: Cluster, writer: Writer, pipeline: Pipeline, epoch: int
+    ) -> None:
+        async def commit(states: Sequence[AccountState], through: int | None) -> None:
+            projected, incidents = project_accounts(self._stream.name, states, self._protocol)
+            for incident in incidents:
+                pipeline.incident(incident.kind, incident.slot, dict(incident.detail))
+            await self._waited(
+                lambda: writer.commit_accounts(states, projected, through=through, epoch=epoch)
+            )
+            self._accounts += len(states)
+            if through is not None:
+                self._accounts_through = through
+
+        feed = AccountFeed(cluster, self._layouts, self._settings, commit)
+        feed.remember(await self._waited(lambda: list_open_accounts(self._database, self._stream.name)))
+        try:
+            await feed.run()
+        except RpcRefused as error:
+            # Events do not depend on accounts: many public endpoints refuse to scan them.
+            pipeline.incident("accounts_refused", None, {"why": str(error)})
+
+    def _committed(self, commit: Committed) -> None:
+        self._last = commit
+        self._commits += 1
+        self._transactions += commit.transactions
+        self._rows += commit.rows

@@ -1,0 +1,119 @@
+"""From decoded slots to canonical rows. Pure; a projection that fails on one event costs that event alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from heliograph_core.account import AccountState
+from heliograph_core.event import Event, RawEvent, Undecoded
+from heliograph_core.records import EventRecord, Record, State
+from heliograph_indexer.decode import DecodedSlot
+from heliograph_indexer.protocol import Protocol
+from heliograph_sql.batch import Incident
+
+
+class Projected(msgspec.Struct, frozen=True, gc=False):
+    """What some slots mean, in chain order.
+
+    undecoded: what no layout fits and what the protocol could not project. incidents: one a kind of trouble, with
+    how often it happened and where first, so that a wrong layout cannot flood the table.
+    """
+
+    records: list[Record]
+    states: list[State]
+    undecoded: list[Undecoded]
+    incidents: list[Incident]
+
+
+def project_slots(stream: str, slots: Iterable[DecodedSlot], protocol: Protocol) -> Projected:
+    """Records and states of every event, in chain order."""
+    records: list[Record] = []
+    states: list[State] = []
+    undecoded: list[Undecoded] = []
+    tally = _Tally()
+    for slot in slots:
+        number = slot.slot.number
+        for transaction in slot.transactions:
+            signature = transaction.transaction.signature
+            if transaction.truncated and not transaction.transaction.failed:
+                tally.add("log_truncated", "", number, {"signature": signature})
+            for lost in transaction.undecoded:
+                undecoded.append(lost)
+                tally.add("undecoded", lost.data[:8].hex(), number, _place(lost))
+            for event, raw in zip(transaction.events, transaction.raw, strict=True):
+                try:
+                    made = list(protocol.project(stream, event))
+                except Exception as error:  # noqa: BLE001  a protocol's slip must not stop the stream
+                    unprojected = _unprojected(event, raw, error)
+                    undecoded.append(unprojected)
+                    tally.add("not_projected", event.name, number, _place(unprojected))
+                    continue
+                for record in made:
+                    if isinstance(record, EventRecord):
+                        records.append(record)
+                    else:
+                        states.append(record)
+    return Projected(records, states, undecoded, tally.incidents())
+
+
+def project_accounts(
+    stream: str, accounts: Iterable[AccountState], protocol: Protocol
+) -> tuple[list[State], list[Incident]]:
+    """The state records of decoded accounts, and what could not be projected."""
+    states: list[State] = []
+    tally = _Tally()
+    for account in accounts:
+        if account.name is None:
+            continue
+        try:
+            states.extend(list(protocol.project_account(stream, account)))
+        except Exception as error:  # noqa: BLE001  a protocol's slip must not stop the stream
+            detail: dict[str, object] = {
+                "address": account.address,
+                "name": account.name,
+                "reason": _why(error),
+            }
+            tally.add("account_not_projected", account.name, account.slot, detail)
+    return states, tally.incidents()
+
+
+class _Tally:
+    """Counts troubles by kind and subject; keeps the first of each."""
+
+    def __init__(self) -> None:
+        self._first: dict[tuple[str, str], tuple[int, dict[str, object]]] = {}
+        self._count: dict[tuple[str, str], int] = {}
+
+    def add(self, kind: str, subject: str, slot: int, detail: dict[str, object]) -> None:
+        self._first.setdefault((kind, subject), (slot, detail))
+        self._count[kind, subject] = self._count.get((kind, subject), 0) + 1
+
+    def incidents(self) -> list[Incident]:
+        return [
+            Incident(
+                kind=kind,
+                slot=slot,
+                detail={**detail, "subject": subject, "count": self._count[kind, subject]},
+            )
+            for (kind, subject), (slot, detail) in self._first.items()
+        ]
+
+
+def _unprojected(event: Event, raw: RawEvent, error: Exception) -> Undecoded:
+    reason = f"{event.name} cannot be projected: {_why(error)}"
+    return Undecoded(event.key, event.program, event.channel, raw.data, reason)
+
+
+def _place(undecoded: Undecoded) -> dict[str, object]:
+    return {
+        "signature": undecoded.key.signature,
+        "ordinal": undecoded.key.ordinal,
+        "program": undecoded.program,
+        "reason": undecoded.reason,
+    }
+
+
+def _why(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

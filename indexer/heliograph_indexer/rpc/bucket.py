@@ -1,0 +1,32 @@
+"""A token bucket: so many calls a second, so many at once after a pause."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class TokenBucket:
+    """Waiters are served in the order they came. rate: tokens a second; burst: the most it holds."""
+
+    def __init__(self, rate: float, burst: int) -> None:
+        self._rate = rate
+        self._burst = float(burst)
+        self._tokens = float(burst)
+        self._at: float | None = None
+        self._turn = asyncio.Lock()
+
+    async def take(self, count: int) -> None:
+        """Waits until `count` tokens are there. More than the burst are allowed: they are paid off afterwards."""
+        async with self._turn:
+            self._refill()
+            lacking = min(float(count), self._burst) - self._tokens
+            if lacking > 0:
+                await asyncio.sleep(lacking / self._rate)
+                self._refill()
+            self._tokens -= count
+
+    def _refill(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._at is not None:
+            self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
+        self._at = now

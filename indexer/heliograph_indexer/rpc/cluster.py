@@ -1,0 +1,195 @@
+"""The methods of a Solana endpoint that indexing needs, typed. One method here is one JSON-RPC method."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from heliograph_core.account import AccountUpdate
+from heliograph_core.errors import RpcError
+from heliograph_indexer.rpc import faults
+from heliograph_indexer.rpc.client import Call, RpcClient
+
+HIGHEST_TRANSACTION_VERSION = 1
+"""Live on mainnet since September 2026; a lower number makes most blocks fail with -32015 (FACTS)."""
+
+
+class SignatureRow(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """A row of getSignaturesForAddress. transaction_index: None on nodes before Agave 4.0."""
+
+    signature: str
+    slot: int
+    err: Any = None
+    block_time: int | None = None
+    transaction_index: int | None = None
+
+
+class BlockHead(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """A block without its transactions; `signatures` in block order."""
+
+    blockhash: str
+    parent_slot: int
+    block_time: int | None = None
+    signatures: tuple[str, ...] = ()
+
+
+class _Context(msgspec.Struct, frozen=True):
+    slot: int
+
+
+class _Account(msgspec.Struct, frozen=True):
+    lamports: int
+    owner: str
+    data: tuple[str, str]
+
+
+class _Keyed(msgspec.Struct, frozen=True):
+    pubkey: str
+    account: _Account
+
+
+class _Scan(msgspec.Struct, frozen=True):
+    context: _Context
+    value: list[_Keyed]
+
+
+class _Accounts(msgspec.Struct, frozen=True):
+    context: _Context
+    value: list[_Account | None]
+
+
+_INT: msgspec.json.Decoder[int] = msgspec.json.Decoder(int)
+_INT_OR_NONE: msgspec.json.Decoder[int | None] = msgspec.json.Decoder(int | None)
+_INTS: msgspec.json.Decoder[list[int]] = msgspec.json.Decoder(list[int])
+_BLOCK: msgspec.json.Decoder[BlockHead | None] = msgspec.json.Decoder(BlockHead | None)
+_ROWS: msgspec.json.Decoder[list[SignatureRow]] = msgspec.json.Decoder(list[SignatureRow])
+_RECORD: msgspec.json.Decoder[dict[str, Any] | None] = msgspec.json.Decoder(dict[str, Any] | None)
+_SCAN: msgspec.json.Decoder[_Scan] = msgspec.json.Decoder(_Scan)
+_ACCOUNTS: msgspec.json.Decoder[_Accounts] = msgspec.json.Decoder(_Accounts)
+
+
+class AccountScan(msgspec.Struct, frozen=True, gc=False):
+    """All accounts of one program as of context slot `slot`."""
+
+    slot: int
+    accounts: tuple[AccountUpdate, ...]
+
+
+class Cluster:
+    """A Solana cluster as one endpoint shows it, at one commitment. Errors are the client's."""
+
+    def __init__(self, client: RpcClient, commitment: str = "confirmed") -> None:
+        self._client = client
+        self._commitment = commitment
+
+    @property
+    def endpoint(self) -> str:
+        """The endpoint as it may be printed."""
+        return self._client.endpoint
+
+    async def slot(self, commitment: str | None = None) -> int:
+        """The highest slot at the commitment."""
+        return await self._client.call(
+            "getSlot", {"commitment": commitment or self._commitment}, decoder=_INT
+        )
+
+    async def block(self, slot: int) -> BlockHead:
+        """Raises RpcError with a code of faults.NOT_YET or faults.MISSING at once, without a retry."""
+        head = (await self.blocks([slot]))[0]
+        if isinstance(head, RpcError):
+            raise head
+        return head
+
+    async def blocks(self, slots: Sequence[int]) -> list[BlockHead | RpcError]:
+        """Several at once; the place of one that failed holds its error."""
+        calls = [Call("getBlock", (slot, self._block_config())) for slot in slots]
+        heads = await self._client.batch(calls, decoder=_BLOCK, give_back=faults.NOT_YET | faults.MISSING)
+        return [self._not_null(slot, head) for slot, head in zip(slots, heads, strict=True)]
+
+    async def block_slots(self, first: int, last: int) -> list[int]:
+        """Slots of first..last (at most 500,000 of them) that hold a block."""
+        return await self._client.call(
+            "getBlocks", first, last, {"commitment": self._commitment}, decoder=_INTS
+        )
+
+    async def block_time(self, slot: int) -> int | None:
+        """Unix seconds, None where the block has none. Codes as for block()."""
+        return await self._client.call(
+            "getBlockTime", slot, decoder=_INT_OR_NONE, give_back=faults.NOT_YET | faults.MISSING
+        )
+
+    async def first_available_block(self) -> int:
+        """The lowest slot whose block the endpoint still keeps."""
+        return await self._client.call("getFirstAvailableBlock", decoder=_INT)
+
+    async def signatures(
+        self,
+        address: str,
+        *,
+        limit: int,
+        before: str | None = None,
+        until: str | None = None,
+        min_context_slot: int | None = None,
+    ) -> list[SignatureRow]:
+        """One page, newest first; `before` and `until` are not part of it."""
+        config: dict[str, Any] = {"commitment": self._commitment, "limit": limit}
+        if before is not None:
+            config["before"] = before
+        if until is not None:
+            config["until"] = until
+        if min_context_slot is not None:
+            config["minContextSlot"] = min_context_slot
+        return await self._client.call("getSignaturesForAddress", address, config, decoder=_ROWS)
+
+    async def transactions(self, signatures: Sequence[str]) -> list[dict[str, Any] | RpcError | None]:
+        """getTransaction results as JSON values; None for one that the endpoint does not return (yet)."""
+        config = {
+            "commitment": self._commitment,
+            "encoding": "json",
+            "maxSupportedTransactionVersion": HIGHEST_TRANSACTION_VERSION,
+        }
+        calls = [Call("getTransaction", (signature, config)) for signature in signatures]
+        return await self._client.batch(calls, decoder=_RECORD)
+
+    async def program_accounts(self, program: str) -> AccountScan:
+        """Every account that `program` owns."""
+        config = {"commitment": self._commitment, "encoding": "base64", "withContext": True}
+        scan = await self._client.call("getProgramAccounts", program, config, decoder=_SCAN)
+        slot = scan.context.slot
+        return AccountScan(slot, tuple(_update(keyed.pubkey, keyed.account, slot) for keyed in scan.value))
+
+    async def accounts(self, addresses: Sequence[str]) -> tuple[AccountUpdate, ...]:
+        """Up to 100 accounts; one that does not exist comes back closed."""
+        config = {"commitment": self._commitment, "encoding": "base64"}
+        found = await self._client.call("getMultipleAccounts", list(addresses), config, decoder=_ACCOUNTS)
+        slot = found.context.slot
+        return tuple(
+            _update(address, account, slot)
+            if account is not None
+            else AccountUpdate(address, "", slot, 0, b"")
+            for address, account in zip(addresses, found.value, strict=True)
+        )
+
+    def _block_config(self) -> dict[str, Any]:
+        return {
+            "commitment": self._commitment,
+            "encoding": "json",
+            "transactionDetails": "signatures",
+            "rewards": False,
+            "maxSupportedTransactionVersion": HIGHEST_TRANSACTION_VERSION,
+        }
+
+    def _not_null(self, slot: int, head: BlockHead | RpcError | None) -> BlockHead | RpcError:
+        if head is None:
+            # Old nodes and some runtimes answer null where others answer -32004.
+            return faults.from_code(
+                self.endpoint, "getBlock", faults.BLOCK_NOT_AVAILABLE, f"null for slot {slot}"
+            )
+        return head
+
+
+def _update(address: str, account: _Account, slot: int) -> AccountUpdate:
+    return AccountUpdate(address, account.owner, slot, account.lamports, base64.b64decode(account.data[0]))

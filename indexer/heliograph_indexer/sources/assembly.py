@@ -1,0 +1,200 @@
+"""From listed signatures to whole slots: block order, block time, records; each checked against the others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from heliograph_core.errors import RpcError, RpcUnavailable, TransactionError
+from heliograph_core.slot import Slot
+from heliograph_core.transaction import Transaction
+from heliograph_indexer.rpc import faults
+from heliograph_indexer.rpc.backoff import Backoff
+from heliograph_indexer.rpc.cluster import BlockHead, Cluster, SignatureRow
+from heliograph_indexer.transaction_json import parse_transaction
+
+SOLANA_GENESIS = 1_580_000_000
+"""Unix seconds before the first block of Solana: one runtime's getBlock gives times divided by 1000."""
+EARLIER_SLOTS = 64
+"""Slots below one without a time that are asked for theirs, where no earlier time is known."""
+NULL_FIRST_S = 0.05
+NULL_MOST_S = 1.0
+
+CachedLines = Callable[[str, int], tuple[str, ...] | None]
+"""(signature, slot) to log lines that may stand in for the record, None where it must be fetched."""
+
+
+class Contradiction(RpcUnavailable):
+    """Two answers of the endpoint exclude each other, as at a fork: what was listed has to be listed anew."""
+
+
+class Assembly:
+    """Makes slots of rows. Holds nothing but the latest block time that it saw."""
+
+    def __init__(self, cluster: Cluster, lines: CachedLines, null_rounds: int) -> None:
+        self._cluster = cluster
+        self._lines = lines
+        self._null_rounds = null_rounds
+        self._time: tuple[int, int] | None = None
+
+    async def time_of(self, slot: int, head: BlockHead) -> int | None:
+        """Unix seconds of a block, None where it has none."""
+        if head.block_time is not None and head.block_time >= SOLANA_GENESIS:
+            return head.block_time
+        return await self._cluster.block_time(slot)
+
+    async def slots(
+        self, rows: Iterable[SignatureRow], heads: Mapping[int, BlockHead] | None = None
+    ) -> tuple[Slot, ...]:
+        """Whole slots, ascending. heads: blocks that are known already.
+
+        Raises RpcUnavailable where something is not answered yet, Contradiction where answers exclude each other.
+        """
+        by_slot: dict[int, dict[str, SignatureRow]] = {}
+        for row in rows:
+            by_slot.setdefault(row.slot, {})[row.signature] = row
+        heads = await self._heads(by_slot, dict(heads or {}))
+        records = await self._records([row for slot in by_slot.values() for row in slot.values()])
+        return tuple(
+            [
+                await self._slot(number, by_slot[number], heads.get(number), records)
+                for number in sorted(by_slot)
+            ]
+        )
+
+    async def _heads(
+        self, by_slot: Mapping[int, Mapping[str, SignatureRow]], heads: dict[int, BlockHead]
+    ) -> dict[int, BlockHead]:
+        wanted = [
+            number
+            for number, rows in by_slot.items()
+            if number not in heads and any(row.transaction_index is None for row in rows.values())
+        ]
+        for number, head in zip(wanted, await self._cluster.blocks(wanted), strict=True) if wanted else ():
+            if isinstance(head, RpcError):
+                if head.code in faults.MISSING:
+                    raise Contradiction(
+                        f"slot {number} is listed with transactions and then called skipped: {head}"
+                    )
+                raise head
+            heads[number] = head
+        return heads
+
+    async def _records(self, rows: Sequence[SignatureRow]) -> dict[str, Transaction]:
+        """Everything but tx_index, which is 0 here: from cached lines, else from getTransaction."""
+        found: dict[str, Transaction] = {}
+        wanted: dict[str, SignatureRow] = {}
+        for row in rows:
+            lines = self._lines(row.signature, row.slot)
+            if lines is None:
+                wanted[row.signature] = row
+            else:
+                found[row.signature] = Transaction(row.signature, 0, row.err, lines, None)
+        backoff = Backoff(NULL_FIRST_S, NULL_MOST_S)
+        for round_ in range(self._null_rounds + 1):
+            if not wanted:
+                break
+            if round_:
+                await asyncio.sleep(backoff.next())
+            signatures = list(wanted)
+            for signature, answer in zip(
+                signatures, await self._cluster.transactions(signatures), strict=True
+            ):
+                if isinstance(answer, RpcError):
+                    raise answer
+                if answer is not None:
+                    found[signature] = self._parsed(wanted.pop(signature), answer)
+        if wanted:
+            signature, row = next(iter(wanted.items()))
+            # Not there yet, or dropped with its block after it was listed: only a new listing tells which.
+            raise Contradiction(
+                f"getTransaction at {self._cluster.endpoint} returns null for {len(wanted)} listed transactions, "
+                f"the first is {signature} of slot {row.slot}: they are listed and asked for until this ends"
+            )
+        return found
+
+    @staticmethod
+    def _parsed(row: SignatureRow, answer: dict[str, Any]) -> Transaction:
+        if answer.get("slot") != row.slot:
+            raise Contradiction(
+                f"{row.signature} is listed in slot {row.slot} and recorded in slot {answer.get('slot')}"
+            )
+        try:
+            transaction = parse_transaction(answer, 0)
+        except TransactionError as error:
+            # Nothing advances past a record that cannot be read; another answer may be whole.
+            raise Contradiction(f"getTransaction gave a record that is none: {error}") from error
+        if transaction.signature != row.signature:
+            raise Contradiction(f"{row.signature} was asked for and {transaction.signature} came")
+        if transaction.failed != (row.err is not None):
+            raise Contradiction(
+                f"{row.signature} is listed with err {row.err} and recorded with {transaction.err}"
+            )
+        return transaction
+
+    async def _slot(
+        self,
+        number: int,
+        rows: Mapping[str, SignatureRow],
+        head: BlockHead | None,
+        records: Mapping[str, Transaction],
+    ) -> Slot:
+        order = _block_order(number, rows, head)
+        transactions = tuple(
+            msgspec.structs.replace(records[signature], tx_index=tx_index) for tx_index, signature in order
+        )
+        time = next((row.block_time for row in rows.values() if row.block_time is not None), None)
+        if time is None:
+            time = await self._missing_time(number, head)
+        self._time = max(self._time or (number, time), (number, time))
+        if head is None:
+            return Slot(number, time, transactions)
+        # One runtime names a block its own parent.
+        parent = head.parent_slot if head.parent_slot < number else None
+        return Slot(number, time, transactions, head.blockhash, parent)
+
+    async def _missing_time(self, number: int, head: BlockHead | None) -> int:
+        if head is not None:
+            time = await self.time_of(number, head)
+        else:
+            time = await self._cluster.block_time(number)
+        if time is not None:
+            return time
+        if self._time is not None and self._time[0] < number:
+            return self._time[1]
+        for earlier in range(number - 1, max(-1, number - 1 - EARLIER_SLOTS), -1):
+            try:
+                time = await self._cluster.block_time(earlier)
+            except RpcError as error:
+                if error.code in faults.MISSING | faults.NOT_YET:
+                    continue
+                if error.code == faults.BLOCK_CLEANED_UP:
+                    break
+                raise
+            if time is not None:
+                return time
+        raise RpcUnavailable(
+            f"{self._cluster.endpoint} gives no time for slot {number} nor for {EARLIER_SLOTS} slots before it"
+        )
+
+
+def _block_order(
+    number: int, rows: Mapping[str, SignatureRow], head: BlockHead | None
+) -> list[tuple[int, str]]:
+    """(index in the block, signature), ascending; as listed and as the block has it, where both are known."""
+    listed = {signature: row.transaction_index for signature, row in rows.items()}
+    if head is not None:
+        place = {signature: at for at, signature in enumerate(head.signatures)}
+        for signature, index in listed.items():
+            if signature not in place or index not in (None, place[signature]):
+                raise Contradiction(
+                    f"{signature} is listed in slot {number} at {index} and its block has it at {place.get(signature)}"
+                )
+        return sorted((place[signature], signature) for signature in rows)
+    order = sorted((index, signature) for signature, index in listed.items() if index is not None)
+    if len({index for index, _ in order}) < len(rows):
+        raise Contradiction(f"slot {number}: two transactions are listed at one place of the block")
+    return order

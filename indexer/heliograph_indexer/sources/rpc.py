@@ -1,0 +1,253 @@
+"""The portable source: getSignaturesForAddress is the record, getTransaction fills it, notifications only wake it.
+
+A span ends at slot S only when the endpoint answered for block S before the pages were asked, every page was asked
+with minContextSlot S, and the pages of each program reached the last signature known of it (DESIGN section 3).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from typing import NamedTuple
+
+import structlog
+
+from heliograph_core.errors import RpcError, RpcUnavailable
+from heliograph_core.slot import Span
+from heliograph_indexer.rpc import faults
+from heliograph_indexer.rpc.backoff import Backoff
+from heliograph_indexer.rpc.cluster import BlockHead, Cluster, SignatureRow
+from heliograph_indexer.settings import IndexerSettings
+from heliograph_indexer.sources.assembly import Assembly, Contradiction
+from heliograph_indexer.sources.listing import Listing, OnIncident
+from heliograph_indexer.sources.logfeed import LogFeed
+from heliograph_indexer.walk import needs_record
+
+PROOF_DEPTH = 8
+"""Slots below the tip that are tried where the tip's block is not served yet."""
+FINALITY_GAP = 64
+"""A gap of at least this many slots is asked for its finalized part, which needs no audit."""
+SKIP_GAP = 256
+"""A range that ends at least this many slots below the tip is paged from its end down."""
+SKIP_BLOCKS = 16
+"""Blocks above such a range in which a transaction to page from is looked for."""
+HINT_FIRST_S = 0.02
+"""Pause before looking again where a notification named a slot that the endpoint does not show yet."""
+
+_log = structlog.get_logger(__name__)
+
+
+class RpcSource:
+    """Spans of one stream's programs from one endpoint. `feed` may be absent: then the poll interval alone wakes it.
+
+    The caller runs `feed.run()` beside it. on_incident is told what was found wrong and survived.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        programs: Sequence[str],
+        settings: IndexerSettings,
+        *,
+        feed: LogFeed | None = None,
+        on_incident: OnIncident | None = None,
+    ) -> None:
+        self._cluster = cluster
+        self._programs = tuple(programs)
+        self._stream_programs = frozenset(programs)
+        self._settings = settings
+        self._feed = feed
+        self._on_incident = on_incident or _unheard
+        self._hint = Backoff(HINT_FIRST_S, settings.poll_interval_s)
+        self.head_slot = -1
+        """Highest slot that the endpoint has shown."""
+        self.trouble: str | None = None
+        """Why the record is being waited for, None where all goes well."""
+
+    async def spans(self, first: int, last: int | None = None) -> AsyncGenerator[Span, None]:
+        """See Source. Waits out RpcUnavailable with growing pauses; raises RpcRefused."""
+        listings = [self._listing(program, first) for program in self._programs]
+        assembly = Assembly(self._cluster, self._cached_lines, self._settings.null_rounds)
+        backoff = Backoff(self._settings.retry_s, self._settings.retry_max_s)
+        opened = first
+        skipped = last is None
+        while last is None or opened <= last:
+            try:
+                proof = await self._prove(opened, last, assembly)
+                if proof is None:
+                    self.trouble = None
+                    await self._wait(opened)
+                    continue
+                if last is not None and not skipped and proof.slot > last:
+                    skipped = True
+                    await self._skip_above(last, proof.slot, listings)
+                for listing in listings:
+                    if listing.complete_through < proof.through:
+                        await listing.extend(proof.through)
+            except RpcUnavailable as error:
+                await self._pause(backoff, error, opened)
+                continue
+            through = min(listing.complete_through for listing in listings)
+            rows = _union(listing.rows_through(through) for listing in listings)
+            for plan in _plans(opened, through, rows, self._settings.span_transactions, proof.final):
+                span = await self._fetched(plan, proof, assembly, backoff)
+                if span is None:
+                    for listing in listings:
+                        listing.rewind()
+                    break
+                for listing in listings:
+                    listing.take(span.last)
+                if self._feed is not None:
+                    self._feed.forget(span.last)
+                opened = span.last + 1
+                backoff.reset()
+                self.trouble = None
+                self._hint.reset()
+                yield span
+            if opened > proof.through and (last is None or opened <= last):
+                await self._wait(opened)
+
+    def _listing(self, program: str, first: int) -> Listing:
+        return Listing(
+            self._cluster,
+            program,
+            first,
+            page=self._settings.page_signatures,
+            window=self._settings.window_signatures,
+            on_incident=self._on_incident,
+        )
+
+    async def _prove(self, opened: int, last: int | None, assembly: Assembly) -> _Proof | None:
+        """A block at or above `opened` that the endpoint answers for now, None where there is none yet."""
+        tip = await self._cluster.slot()
+        self.head_slot = max(self.head_slot, tip)
+        final = -1
+        if tip - opened >= FINALITY_GAP:
+            final = await self._cluster.slot("finalized")
+        for slot in range(tip, max(opened, tip - PROOF_DEPTH + 1) - 1, -1):
+            try:
+                head = await self._cluster.block(slot)
+            except RpcError as error:
+                if error.code in faults.NOT_YET | faults.MISSING:
+                    continue
+                raise
+            through = slot if last is None else min(slot, last)
+            time = await assembly.time_of(slot, head) if through == slot else None
+            return _Proof(slot, through, head, time, final)
+        return None
+
+    async def _skip_above(self, last: int, tip: int, listings: Sequence[Listing]) -> None:
+        """Lets the paging of a range in the past begin right above it. Where nothing is found it begins at the tip."""
+        if tip - last < SKIP_GAP:
+            return
+        for slot in (await self._cluster.block_slots(last + 1, last + SKIP_GAP))[:SKIP_BLOCKS]:
+            signatures = (await self._cluster.block(slot)).signatures
+            if signatures:
+                for listing in listings:
+                    listing.begin_below(SignatureRow(signatures[0], slot))
+                return
+
+    async def _fetched(self, plan: _Plan, proof: _Proof, assembly: Assembly, backoff: Backoff) -> Span | None:
+        """The plan as a span, after however many tries; None where the record has changed meanwhile."""
+        while True:
+            try:
+                slots = await assembly.slots(plan.rows, {proof.slot: proof.head})
+            except Contradiction as error:
+                if not backoff.failures:
+                    self._on_incident("record_changed", plan.first, {"why": str(error)})
+                await self._pause(backoff, error, plan.first)
+                return None
+            except RpcUnavailable as error:
+                await self._pause(backoff, error, plan.first)
+                continue
+            if plan.last == proof.slot:
+                last_time = proof.time
+            else:
+                last_time = None
+            if slots and slots[-1].number == plan.last:
+                last_time = slots[-1].block_time
+            return Span(plan.first, plan.last, slots, last_time, plan.last <= proof.final)
+
+    async def _wait(self, opened: int) -> None:
+        """Nothing new at the endpoint: until a notification, or the poll interval."""
+        timeout = self._settings.poll_interval_s
+        if self._feed is None:
+            await asyncio.sleep(timeout)
+            return
+        if self._feed.highest_slot < opened:
+            self._feed.settle()
+        else:
+            # The endpoint is about to show that slot; looking again soon is worth it, but ever less.
+            timeout = min(timeout, self._hint.next())
+        await self._feed.wait(timeout)
+
+    async def _pause(self, backoff: Backoff, error: RpcUnavailable, slot: int) -> None:
+        wait = backoff.next(error.retry_after)
+        self.trouble = str(error)
+        _log.warning("record_unavailable", slot=slot, why=str(error), retry_in_s=round(wait, 2))
+        await asyncio.sleep(wait)
+
+    def _cached_lines(self, signature: str, slot: int) -> tuple[str, ...] | None:
+        if self._feed is None or not self._settings.log_cache:
+            return None
+        lines = self._feed.lines(signature, slot)
+        if lines is None or needs_record(lines, self._stream_programs):
+            return None
+        return lines
+
+
+class _Proof(NamedTuple):
+    slot: int
+    """The endpoint answered for this slot's block."""
+    through: int
+    """How far the pages may be believed: `slot`, or the end of the range asked for."""
+    head: BlockHead
+    time: int | None
+    final: int
+    """Highest finalized slot, -1 where it was not asked."""
+
+
+class _Plan(NamedTuple):
+    first: int
+    last: int
+    rows: list[SignatureRow]
+
+
+def _union(listed: Iterable[list[SignatureRow]]) -> list[SignatureRow]:
+    """Rows of all programs, ascending by slot; one that touches several programs once."""
+    union: dict[str, SignatureRow] = {}
+    for row in heapq.merge(*listed, key=lambda row: row.slot):
+        union.setdefault(row.signature, row)
+    return list(union.values())
+
+
+def _plans(first: int, through: int, rows: list[SignatureRow], most: int, final: int) -> list[_Plan]:
+    """Cuts first..through at ends of slots, so that a plan holds at least one slot and hardly more than `most` rows.
+
+    `final` is a border too: what is final needs no audit. Empty where through is below first.
+    """
+    if through < first:
+        return []
+    plans: list[_Plan] = []
+    part: list[SignatureRow] = []
+
+    def close(last: int) -> None:
+        nonlocal first, part
+        plans.append(_Plan(first, last, part))
+        first, part = last + 1, []
+
+    for row in rows:
+        if part and row.slot > part[-1].slot and len(part) >= most:
+            close(part[-1].slot)
+        if first <= final < min(row.slot, through):
+            close(final)
+        part.append(row)
+    if first <= final < through:
+        close(final)
+    close(through)
+    return plans
+
+
+def _unheard(kind: str, slot: int | None, detail: dict[str, object]) -> None:
+    _log.warning("incident", kind=kind, slot=slot, **detail)

@@ -1,0 +1,106 @@
+"""Sends rows to PostgreSQL by COPY. What one table cannot hold is found by halving and handed back, not lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from heliograph_sql.copy_encoder import HEADER, TRAILER, Access, CopyEncoder, RowRefused, copy_encoder
+from heliograph_sql.plan import TablePlan
+
+ROWS_AT_ONCE = 1000
+"""Rows that are encoded before the event loop runs again: about 10 ms."""
+
+# Data exception, integrity constraint violation, program limit exceeded (an index entry that is too long).
+_REFUSING_CLASSES = frozenset({"22", "23", "54"})
+_CONFLICTS = (asyncpg.UniqueViolationError, asyncpg.ExclusionViolationError, asyncpg.ForeignKeyViolationError)
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A row that the database cannot hold, and why."""
+
+    plan: TablePlan
+    row: Any
+    reason: str
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether the rows themselves are at fault, so that writing them again cannot help."""
+    if isinstance(error, RowRefused):
+        return True
+    return (
+        isinstance(error, asyncpg.PostgresError)
+        and not isinstance(error, _CONFLICTS)
+        and str(error.sqlstate)[:2] in _REFUSING_CLASSES
+    )
+
+
+def first_line(error: BaseException) -> str:
+    """What the error says, without the details below it: PostgreSQL repeats the row there."""
+    return str(error).split("\n", 1)[0]
+
+
+async def copy_rows(
+    connection: Any,
+    plan: TablePlan,
+    rows: Sequence[Any],
+    altered: Callable[[Any], object] | None = None,
+    access: Access = "attribute",
+) -> None:
+    """Writes all rows or raises: RowRefused, or what asyncpg raises. altered: called with rows whose text held NUL."""
+    await connection.copy_to_table(
+        plan.name,
+        schema_name=plan.schema,
+        columns=plan.column_names,
+        source=_stream(copy_encoder(plan, access), rows, altered),
+        format="binary",
+    )
+
+
+async def copy_what_fits(
+    connection: Any,
+    plan: TablePlan,
+    rows: Sequence[Any],
+    altered: Callable[[Any], object] | None = None,
+    access: Access = "attribute",
+) -> list[Refused]:
+    """Writes every row that the table can hold and returns the others. Inside a transaction only.
+
+    Costs a savepoint a try: n refused rows of N take about n * log2(N) tries.
+    """
+    if not rows:
+        return []
+    seen: list[Any] = []
+    try:
+        async with connection.transaction():
+            await copy_rows(connection, plan, rows, seen.append, access)
+    except (RowRefused, asyncpg.PostgresError) as error:
+        if not is_refusal(error):
+            raise
+        if len(rows) == 1:
+            return [Refused(plan, rows[0], first_line(error))]
+    else:
+        if altered is not None:
+            for row in seen:
+                altered(row)
+        return []
+    middle = len(rows) // 2
+    return [
+        *await copy_what_fits(connection, plan, rows[:middle], altered, access),
+        *await copy_what_fits(connection, plan, rows[middle:], altered, access),
+    ]
+
+
+async def _stream(
+    encoder: CopyEncoder, rows: Sequence[Any], altered: Callable[[Any], object] | None
+) -> AsyncIterator[bytes]:
+    head = HEADER
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        yield head + encoder.encode(rows[start : start + ROWS_AT_ONCE], altered)
+        head = b""
+        await asyncio.sleep(0)
+    yield head + TRAILER

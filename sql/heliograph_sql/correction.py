@@ -1,0 +1,59 @@
+"""Taking slots back: deletes everything that was written of them, and says what followed from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from heliograph_core.errors import WriteConflict
+from heliograph_core.records import Market
+from heliograph_sql.batch import Batch
+from heliograph_sql.plan import RECORD_PLANS
+from heliograph_sql.queries import load
+from heliograph_sql.rows import SIGNATURES, TRANSACTIONS, UNDECODED
+
+_TABLES = sorted(
+    [*RECORD_PLANS.values(), SIGNATURES, TRANSACTIONS, UNDECODED], key=lambda plan: plan.full_name
+)
+
+
+async def clear_slots(connection: Any, stream: str, slots: Sequence[int], batch: Batch) -> list[str]:
+    """Deletes all rows of the slots, takes balances and markets back to what is left; the keys of positions touched."""
+    queries = load("correct.sql")
+    times = await connection.fetch(queries["find_slot_times"], stream, slots)
+    at = [row["slot"] for row in times], [row["block_time"] for row in times]
+    keys = [row["position_key"] for row in await connection.fetch(queries["find_position_keys"], stream, *at)]
+    for plan in _TABLES:
+        delete = await connection.fetchval(queries["write_delete_rows"], plan.schema, plan.name)
+        await connection.execute(delete, stream, *at)
+    events = load("events.sql")
+    for row in await connection.fetch(events["list_tables"], stream):
+        delete = await connection.fetchval(events["write_delete_rows"], stream, row["name"])
+        await connection.execute(delete, *at)
+    balances = await connection.fetch(queries["delete_balances"], stream, slots)
+    await connection.execute(
+        queries["restore_balances"],
+        stream,
+        [row["wallet"] for row in balances],
+        [row["asset"] for row in balances],
+    )
+    again = [state.market for state in batch.states if isinstance(state, Market)]
+    await connection.execute(queries["delete_markets"], stream, slots, again)
+    return keys
+
+
+async def store_slots(
+    connection: Any, stream: str, slots: Sequence[int], batch: Batch, columns: Sequence[list[Any]]
+) -> None:
+    """Gives the slots the number of the commit under way. After the stream's row was locked, whose seq is the last.
+
+    Raises WriteConflict where one of them is not covered.
+    """
+    queries = load("correct.sql")
+    if not await connection.fetchval(queries["check_covered"], stream, slots):
+        raise WriteConflict(
+            f"stream {stream}: not all of slots {slots[0]}..{slots[-1]} are covered: commit them first"
+        )
+    await connection.execute(queries["rewrite_slots"], stream, slots, *columns)
+    if batch.final:
+        await connection.execute(queries["mark_audited"], stream, slots)

@@ -1,0 +1,57 @@
+"""Driver errors become heliograph_core errors here, once, for both asyncpg and psycopg."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg
+import psycopg
+
+from heliograph_core.errors import DatabaseError, DatabaseUnavailable
+
+# By SQLSTATE class or code: connection lost, insufficient resources, operator intervention, lock not available,
+# serialization failure, deadlock. https://www.postgresql.org/docs/current/errcodes-appendix.html
+_UNAVAILABLE_CLASSES = frozenset({"08", "53", "57"})
+_UNAVAILABLE_CODES = frozenset({"40001", "40P01", "40003", "55P03", "25P03"})
+# A statement that is cancelled for taking too long will take as long again; the rest of class 57 passes.
+_QUERY_CANCELED = "57014"
+_NO_SUCH_DATABASE = "3D000"
+
+
+def is_unavailable(sqlstate: str | None) -> bool:
+    """Whether the same work may succeed later: the connection or the transaction broke, not the statement."""
+    if sqlstate is None or sqlstate == _QUERY_CANCELED:
+        return False
+    return sqlstate in _UNAVAILABLE_CODES or sqlstate[:2] in _UNAVAILABLE_CLASSES
+
+
+@contextmanager
+def driver_errors(doing: str) -> Iterator[None]:
+    """Inside, errors of asyncpg and psycopg leave as DatabaseError or DatabaseUnavailable: `<doing>: <reason>`."""
+    try:
+        yield
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, psycopg.Error, OSError, TimeoutError) as error:
+        raise wrap(doing, error) from error
+
+
+def wrap(doing: str, error: BaseException) -> DatabaseError:
+    """The DatabaseError that says what `error` says, in one line that begins with what was being done."""
+    sqlstate = getattr(error, "sqlstate", None)
+    message = f"{doing}: {_one_line(error)}"
+    if is_unavailable(sqlstate) or (sqlstate is None and _is_connection_trouble(error)):
+        return DatabaseUnavailable(message)
+    return DatabaseError(message)
+
+
+def _is_connection_trouble(error: BaseException) -> bool:
+    if isinstance(error, (OSError, TimeoutError, psycopg.OperationalError)):
+        return True
+    return isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError)
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    if isinstance(error, TimeoutError) and not text:
+        text = "no answer in time"
+    return text or type(error).__name__

@@ -1,0 +1,86 @@
+-- Rewriting slots whole. Every statement that finds rows by slot carries the block time: tables are cut by it.
+
+-- name: find_slot_times
+-- The block times under which rows of these slots are stored; one a slot, but for a slot that was written in parts.
+SELECT slot, extract(epoch FROM block_time)::bigint AS block_time
+FROM heliograph.slots
+WHERE stream = $1 AND slot = ANY ($2::bigint[])
+UNION
+SELECT slot, extract(epoch FROM block_time)::bigint
+FROM heliograph.signatures
+WHERE stream = $1 AND slot = ANY ($2::bigint[]);
+
+-- name: find_position_keys
+SELECT DISTINCT c.position_key
+FROM unnest($2::bigint[], $3::bigint[]) AS old (slot, block_time)
+JOIN perps.position_changes AS c
+    ON c.stream = $1 AND c.block_time = to_timestamp(old.block_time) AND c.slot = old.slot;
+
+-- name: write_delete_rows
+-- Makes the statement that deletes a table's rows of these slots; the table is one of the plan's.
+SELECT format(
+    'DELETE FROM %I.%I AS t USING unnest($2::bigint[], $3::bigint[]) AS old (slot, block_time) '
+    'WHERE t.stream = $1 AND t.block_time = to_timestamp(old.block_time) AND t.slot = old.slot',
+    $1::text, $2::text
+);
+
+-- name: delete_balances
+-- Balances whose latest word came from these slots.
+DELETE FROM perps.balances
+WHERE stream = $1 AND updated_slot = ANY ($2::bigint[])
+RETURNING wallet, asset;
+
+-- name: restore_balances
+-- The latest word that is left.
+INSERT INTO perps.balances (
+    stream, wallet, asset, free, locked, updated_at, updated_slot, updated_tx_index, updated_ordinal
+)
+SELECT $1, wanted.wallet, wanted.asset, t.free_after, t.locked_after, t.block_time, t.slot, t.tx_index, t.ordinal
+FROM unnest($2::text[], $3::text[]) AS wanted (wallet, asset)
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM perps.transfers
+    WHERE stream = $1
+      AND wallet = wanted.wallet
+      AND asset = wanted.asset
+      AND free_after IS NOT NULL
+      AND locked_after IS NOT NULL
+    ORDER BY block_time DESC, slot DESC, tx_index DESC, ordinal DESC, part DESC
+    LIMIT 1
+) AS t
+ON CONFLICT (stream, wallet, asset) DO NOTHING;
+
+-- name: delete_markets
+-- Markets that were created in these slots and are not created there again.
+DELETE FROM perps.markets
+WHERE stream = $1 AND created_slot = ANY ($2::bigint[]) AND NOT market = ANY ($3::text[]);
+
+-- name: check_covered
+SELECT int8multirange(variadic array(SELECT int8range(slot, slot, '[]') FROM unnest($2::bigint[]) AS slot)) <@ slots
+FROM heliograph.coverage
+WHERE stream = $1;
+
+-- name: rewrite_slots
+-- A slot that lost all its transactions keeps its row: who resumes from before must learn that it was emptied.
+-- The stream's row is locked: seq + 1 is the commit under way.
+WITH this AS (
+    SELECT seq + 1 AS seq FROM heliograph.streams WHERE name = $1
+), emptied AS (
+    UPDATE heliograph.slots AS s
+    SET seq = this.seq, blockhash = NULL, parent = NULL
+    FROM this
+    WHERE s.stream = $1 AND s.slot = ANY ($2::bigint[]) AND NOT s.slot = ANY ($3::bigint[])
+)
+INSERT INTO heliograph.slots (stream, slot, blockhash, parent, block_time, seq)
+SELECT $1, slot, blockhash, parent, to_timestamp(block_time), this.seq
+FROM this, unnest($3::bigint[], $4::text[], $5::bigint[], $6::bigint[]) AS s (slot, blockhash, parent, block_time)
+ON CONFLICT (stream, slot) DO UPDATE SET
+    blockhash = excluded.blockhash,
+    parent = excluded.parent,
+    block_time = excluded.block_time,
+    seq = excluded.seq;
+
+-- name: mark_audited
+UPDATE heliograph.coverage
+SET audited = audited + int8multirange(variadic array(SELECT int8range(slot, slot, '[]') FROM unnest($2::bigint[]) AS slot))
+WHERE stream = $1;

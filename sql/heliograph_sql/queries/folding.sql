@@ -1,0 +1,82 @@
+-- Positions and the changes that they are folded from. Rows are locked in this order: dirty, positions, streams.
+
+-- name: lock_dirty
+-- Locked, so that who refolds such a key waits for the changes that this transaction adds, and the reverse.
+SELECT position_key
+FROM heliograph.dirty
+WHERE stream = $1 AND position_key = ANY ($2::text[])
+ORDER BY position_key
+FOR UPDATE;
+
+-- name: mark_dirty
+-- DO UPDATE and not DO NOTHING: the lock keeps a refold from clearing the mark before these changes are committed.
+INSERT INTO heliograph.dirty AS d (stream, position_key)
+SELECT $1, position_key
+FROM unnest($2::text[]) AS position_key
+ON CONFLICT (stream, position_key) DO UPDATE SET position_key = excluded.position_key;
+
+-- name: unsettle_positions
+UPDATE perps.positions
+SET settled = false
+WHERE stream = $1 AND position_key = ANY ($2::text[]) AND settled;
+
+-- name: lock_latest_positions
+SELECT
+    p.stream, p.position_key, p.opened_slot, p.opened_tx_index, p.opened_ordinal, p.lifecycle, p.program,
+    p.market, p.wallet, p.side, p.status, p.size, p.max_size, p.entry_price, p.exit_price, p.collateral,
+    p.liquidation_price, p.realized_pnl, p.fees, p.funding, p.changes,
+    extract(epoch FROM p.opened_at)::bigint AS opened_at, extract(epoch FROM p.updated_at)::bigint AS updated_at,
+    p.updated_slot, p.updated_tx_index, p.updated_ordinal,
+    extract(epoch FROM p.closed_at)::bigint AS closed_at, p.closed_slot, p.complete, p.settled
+FROM unnest($2::text[]) AS wanted (key)
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM perps.positions
+    WHERE stream = $1 AND position_key = wanted.key
+    ORDER BY opened_slot DESC, opened_tx_index DESC, opened_ordinal DESC
+    LIMIT 1
+    FOR UPDATE
+) AS p;
+
+-- name: lock_some_dirty
+-- A key whose late history is being written just now is taken another time.
+SELECT position_key
+FROM heliograph.dirty
+WHERE stream = $1
+ORDER BY position_key
+LIMIT $2
+FOR UPDATE SKIP LOCKED;
+
+-- name: lock_positions
+SELECT opened_slot, updated_slot,
+    extract(epoch FROM opened_at)::bigint AS opened_at, extract(epoch FROM updated_at)::bigint AS updated_at
+FROM perps.positions
+WHERE stream = $1 AND position_key = ANY ($2::text[])
+ORDER BY position_key, opened_slot, opened_tx_index, opened_ordinal
+FOR UPDATE;
+
+-- name: list_changes
+SELECT
+    stream, extract(epoch FROM block_time)::bigint AS block_time, slot, tx_index, ordinal, part, signature, program,
+    market, wallet, position_key, kind, side, size_delta, size_after, price, entry_price_after, collateral_delta,
+    collateral_after, realized_pnl, fee, funding, liquidation_price_after, trade_id
+FROM perps.position_changes
+WHERE stream = $1 AND position_key = ANY ($2::text[])
+ORDER BY position_key, slot, tx_index, ordinal, part;
+
+-- name: delete_positions
+-- Those lifecycles of the keys that the fold did not yield again.
+DELETE FROM perps.positions AS p
+WHERE stream = $1
+  AND position_key = ANY ($2::text[])
+  AND NOT EXISTS (
+      SELECT
+      FROM unnest($3::text[], $4::bigint[], $5::integer[], $6::integer[])
+          AS kept (position_key, opened_slot, opened_tx_index, opened_ordinal)
+      WHERE (kept.position_key, kept.opened_slot, kept.opened_tx_index, kept.opened_ordinal)
+          = (p.position_key, p.opened_slot, p.opened_tx_index, p.opened_ordinal)
+  );
+
+-- name: clear_dirty
+DELETE FROM heliograph.dirty
+WHERE stream = $1 AND position_key = ANY ($2::text[]);

@@ -1,0 +1,209 @@
+-- Parts that the query compiler (heliograph_graphql/sql.py) composes. {row} and {parent} are aliases, {id.X.a} is
+-- the global id of entity X read from alias a, {query.x} another part of this file, and {streams}, {from_slot},
+-- {through_slot}, {from_time}, {through_time} are bound parameters or columns, NULL where nothing was asked.
+
+-- name: market_symbol
+(SELECT m.symbol FROM perps.markets m WHERE m.stream = {row}.stream AND m.market = {row}.market)
+
+-- name: balance_total
+({row}.free + {row}.locked)
+
+-- name: transaction_failed
+({row}.err IS NOT NULL)
+
+-- name: position_of_event
+(
+    SELECT {id.Position.p} FROM perps.positions p
+    WHERE p.stream = {row}.stream AND p.position_key = {row}.position_key
+        AND (p.opened_slot, p.opened_tx_index, p.opened_ordinal) <= ({row}.slot, {row}.tx_index, {row}.ordinal)
+    ORDER BY p.opened_slot DESC, p.opened_tx_index DESC, p.opened_ordinal DESC
+    LIMIT 1
+)
+
+-- name: position_of_transfer
+-- Collateral is locked before the event that opens the position, in the same transaction.
+(
+    SELECT {id.Position.p} FROM perps.positions p
+    WHERE p.stream = {row}.stream AND p.position_key = {row}.position_key
+        AND (p.opened_slot, p.opened_tx_index, p.opened_ordinal)
+            <= ({row}.slot, {row}.tx_index, CASE WHEN {row}.kind = 'lock' THEN 2147483647 ELSE {row}.ordinal END)
+    ORDER BY p.opened_slot DESC, p.opened_tx_index DESC, p.opened_ordinal DESC
+    LIMIT 1
+)
+
+-- name: taker_position_of_trade
+-- A fill stands before the changes it causes; the last of them says which lifecycle it ended in.
+(
+    SELECT {id.Position.p} FROM perps.position_changes c
+    JOIN perps.positions p ON p.stream = c.stream AND p.position_key = c.position_key
+        AND (p.opened_slot, p.opened_tx_index, p.opened_ordinal) <= (c.slot, c.tx_index, c.ordinal)
+    WHERE c.stream = {row}.stream AND c.position_key = {row}.taker_position_key
+        AND c.block_time = {row}.block_time AND c.trade_id = {row}.trade_id
+    ORDER BY c.slot DESC, c.tx_index DESC, c.ordinal DESC,
+        p.opened_slot DESC, p.opened_tx_index DESC, p.opened_ordinal DESC
+    LIMIT 1
+)
+
+-- name: maker_position_of_trade
+(
+    SELECT {id.Position.p} FROM perps.position_changes c
+    JOIN perps.positions p ON p.stream = c.stream AND p.position_key = c.position_key
+        AND (p.opened_slot, p.opened_tx_index, p.opened_ordinal) <= (c.slot, c.tx_index, c.ordinal)
+    WHERE c.stream = {row}.stream AND c.position_key = {row}.maker_position_key
+        AND c.block_time = {row}.block_time AND c.trade_id = {row}.trade_id
+    ORDER BY c.slot DESC, c.tx_index DESC, c.ordinal DESC,
+        p.opened_slot DESC, p.opened_tx_index DESC, p.opened_ordinal DESC
+    LIMIT 1
+)
+
+-- name: within_lifecycle
+{row}.block_time >= {parent}.opened_at
+AND ({row}.slot, {row}.tx_index, {row}.ordinal)
+    >= ({parent}.opened_slot, {parent}.opened_tx_index, {parent}.opened_ordinal)
+AND NOT EXISTS (
+    SELECT FROM perps.positions n
+    WHERE n.stream = {parent}.stream AND n.position_key = {parent}.position_key
+        AND (n.opened_slot, n.opened_tx_index, n.opened_ordinal)
+            > ({parent}.opened_slot, {parent}.opened_tx_index, {parent}.opened_ordinal)
+        AND (n.opened_slot, n.opened_tx_index, n.opened_ordinal) <= ({row}.slot, {row}.tx_index, {row}.ordinal)
+)
+
+-- name: trade_of_lifecycle
+({row}.taker_position_key = {parent}.position_key OR {row}.maker_position_key = {parent}.position_key)
+AND {row}.block_time >= {parent}.opened_at
+AND {row}.block_time <= coalesce({parent}.closed_at, 'infinity')
+AND EXISTS (
+    SELECT FROM perps.position_changes c
+    WHERE c.stream = {parent}.stream AND c.position_key = {parent}.position_key
+        AND c.block_time = {row}.block_time AND c.trade_id = {row}.trade_id
+        AND (c.slot, c.tx_index, c.ordinal)
+            >= ({parent}.opened_slot, {parent}.opened_tx_index, {parent}.opened_ordinal)
+        AND NOT EXISTS (
+            SELECT FROM perps.positions n
+            WHERE n.stream = {parent}.stream AND n.position_key = {parent}.position_key
+                AND (n.opened_slot, n.opened_tx_index, n.opened_ordinal)
+                    > ({parent}.opened_slot, {parent}.opened_tx_index, {parent}.opened_ordinal)
+                AND (n.opened_slot, n.opened_tx_index, n.opened_ordinal) <= (c.slot, c.tx_index, c.ordinal)
+        )
+)
+
+-- name: bound_signature
+-- The block times at which this signature stands, in any stream.
+{row}.block_time = ANY (ARRAY(SELECT g.block_time FROM heliograph.signatures g WHERE g.signature = {value}))
+
+-- name: bound_signatures
+{row}.block_time = ANY (ARRAY(SELECT g.block_time FROM heliograph.signatures g WHERE g.signature = ANY ({value})))
+
+-- name: bound_from_slot
+-- Block times never go backwards, so a row at or above the slot is no older than the known slot before it.
+{row}.block_time >= coalesce((
+    SELECT max(b.block_time) FROM heliograph.streams n CROSS JOIN LATERAL (
+        SELECT k.block_time FROM heliograph.slots k
+        WHERE k.stream = n.name AND k.slot <= {value} ORDER BY k.slot DESC LIMIT 1
+    ) b
+), '-infinity')
+
+-- name: bound_through_slot
+{row}.block_time <= coalesce((
+    SELECT min(b.block_time) FROM heliograph.streams n CROSS JOIN LATERAL (
+        SELECT k.block_time FROM heliograph.slots k
+        WHERE k.stream = n.name AND k.slot >= {value} ORDER BY k.slot LIMIT 1
+    ) b
+), 'infinity')
+
+-- name: complete_through
+-- The end of the covered range that holds the stream's first slot, the minimum over the streams asked; no row
+-- where one of them is not covered from its first slot.
+SELECT min(a.through) AS slot, min(a.time) AS time FROM (
+    SELECT c.through, CASE
+        WHEN c.through >= s.head_slot AND s.head_time IS NOT NULL THEN s.head_time
+        ELSE (
+            SELECT k.block_time FROM heliograph.slots k
+            WHERE k.stream = s.name AND k.slot <= c.through ORDER BY k.slot DESC LIMIT 1
+        )
+    END AS time
+    FROM heliograph.streams s
+    LEFT JOIN LATERAL (
+        SELECT upper(r) - 1 AS through
+        FROM heliograph.coverage v CROSS JOIN LATERAL unnest(v.slots) r
+        WHERE v.stream = s.name AND r @> s.first_slot
+    ) c ON true
+    WHERE {streams}::text[] IS NULL OR s.name = ANY ({streams}::text[])
+) a
+HAVING count(*) = count(a.through) AND count(*) > 0
+
+-- name: asked_ranges
+SELECT s.name,
+    greatest(s.first_slot, {from_slot}::bigint, CASE WHEN {from_time}::timestamptz IS NOT NULL THEN coalesce((
+        SELECT k.slot FROM heliograph.slots k
+        WHERE k.stream = s.name AND k.block_time >= {from_time}::timestamptz ORDER BY k.slot LIMIT 1
+    ), s.head_slot) END) AS first,
+    least(s.head_slot, {through_slot}::bigint, CASE WHEN {through_time}::timestamptz IS NOT NULL THEN coalesce((
+        SELECT k.slot FROM heliograph.slots k
+        WHERE k.stream = s.name AND k.block_time <= {through_time}::timestamptz ORDER BY k.slot DESC LIMIT 1
+    ), s.first_slot) END) AS last
+FROM heliograph.streams s
+WHERE {streams}::text[] IS NULL OR s.name = ANY ({streams}::text[])
+
+-- name: coverage
+SELECT min(a.first) AS from_slot, max(a.last) AS through, coalesce(bool_or(EXISTS (
+    SELECT FROM heliograph.transactions x
+    WHERE x.truncated AND x.stream = a.name AND x.slot BETWEEN a.first AND a.last
+)), false) AS truncated
+FROM ({query.asked_ranges}) a
+WHERE a.first <= a.last
+
+-- name: coverage_gaps
+SELECT a.name AS stream, lower(g) AS from_slot, upper(g) - 1 AS through
+FROM ({query.asked_ranges}) a
+LEFT JOIN heliograph.coverage v ON v.stream = a.name
+CROSS JOIN LATERAL unnest(
+    int8multirange(int8range(a.first, a.last, '[]')) - coalesce(v.slots, '{}'::int8multirange)
+) g
+WHERE a.first <= a.last
+ORDER BY a.name, lower(g)
+LIMIT 1000
+
+-- name: changed_slots
+-- The rows of one commit: those of the slots that it was the last to write, after {slot} of an unfinished one. A
+-- correction discards its whole range, so {whole} adds the slots in it that earlier commits wrote.
+{row}.stream = {stream}
+AND {row}.block_time >= (
+    SELECT min(k.block_time) FROM heliograph.slots k
+    WHERE k.stream = {stream} AND k.slot BETWEEN {first_slot} AND {last_slot}
+)
+AND {row}.block_time <= (
+    SELECT max(k.block_time) FROM heliograph.slots k
+    WHERE k.stream = {stream} AND k.slot BETWEEN {first_slot} AND {last_slot}
+)
+AND {row}.slot IN (
+    SELECT k.slot FROM heliograph.slots k
+    WHERE k.stream = {stream} AND k.slot BETWEEN {first_slot} AND {last_slot}
+        AND (k.seq = {seq} OR ({whole} AND k.seq < {seq}))
+)
+AND ({row}.slot, {row}.tx_index, {row}.ordinal, {row}.part) > ({slot}, {tx_index}, {ordinal}, {part})
+
+-- name: read_status
+SELECT s.name, s.protocol, s.programs, s.first_slot, s.seq, s.head_slot, s.head_time, s.final_slot,
+    s.accounts_through, (
+        SELECT upper(r) - 1 FROM heliograph.coverage v CROSS JOIN LATERAL unnest(v.slots) r
+        WHERE v.stream = s.name AND r @> s.first_slot
+    ) AS complete_through, (
+        SELECT count(*)::integer FROM heliograph.coverage v
+        CROSS JOIN LATERAL unnest(int8multirange(int8range(s.first_slot, s.head_slot, '[]')) - v.slots) g
+        WHERE v.stream = s.name AND s.head_slot >= s.first_slot
+    ) AS gaps, (
+        SELECT count(*)::integer FROM heliograph.dirty d WHERE d.stream = s.name
+    ) AS dirty_positions, (
+        SELECT c.committed_at FROM heliograph.commits c WHERE c.stream = s.name ORDER BY c.seq DESC LIMIT 1
+    ) AS committed_at
+FROM heliograph.streams s ORDER BY s.name
+
+-- name: count_streams
+SELECT count(*) FROM heliograph.streams
+
+-- name: limit_statements
+SELECT set_config('statement_timeout', $1, true)
+
+-- name: read_migrations
+SELECT name FROM heliograph.schema_migrations

@@ -1,0 +1,41 @@
+-- The streams themselves: what they are and how far they are.
+
+-- name: add_stream
+INSERT INTO heliograph.streams (name, protocol, programs, first_slot)
+VALUES ($1, $2, $3, $4)
+ON CONFLICT (name) DO NOTHING;
+
+-- name: add_coverage
+INSERT INTO heliograph.coverage (stream) VALUES ($1)
+ON CONFLICT (stream) DO NOTHING;
+
+-- name: find_schema
+SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1);
+
+-- name: write_create_schema
+SELECT format('CREATE SCHEMA %I', $1::text);
+
+-- name: write_describe_schema
+SELECT format('COMMENT ON SCHEMA %I IS %L', $1::text, 'Decoded events of the stream of this name, one table an event.');
+
+-- name: get_stream
+SELECT name, protocol, programs, first_slot, epoch, seq, head_slot,
+       extract(epoch FROM head_time)::bigint AS head_time,
+       final_slot, accounts_through, leader,
+       coalesce(leader_expires > clock_timestamp(), false) AS led
+FROM heliograph.streams
+WHERE name = $1;
+
+-- name: list_streams
+SELECT name, protocol, programs, first_slot, epoch, seq, head_slot,
+       extract(epoch FROM head_time)::bigint AS head_time,
+       final_slot, accounts_through, leader,
+       coalesce(leader_expires > clock_timestamp(), false) AS led
+FROM heliograph.streams
+ORDER BY name;
+
+-- name: read_coverage
+SELECT lower(range) AS first, upper(range) - 1 AS last
+FROM heliograph.coverage, unnest(slots) AS range
+WHERE stream = $1
+ORDER BY 1;

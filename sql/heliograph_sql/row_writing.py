@@ -1,0 +1,141 @@
+"""Writes the event-like rows of a batch; what a table refuses goes to `undecoded` with the reason, or is an incident."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from heliograph_core.errors import DatabaseError
+from heliograph_core.event import Channel
+from heliograph_sql.batch import Batch, Incident
+from heliograph_sql.copy_encoder import Access, RowRefused
+from heliograph_sql.copying import Refused, copy_rows, copy_what_fits
+from heliograph_sql.event_tables import EventRow, EventTables
+from heliograph_sql.plan import TablePlan
+from heliograph_sql.rows import SIGNATURES, UNDECODED, UndecodedRow, place_of, rows_by_table, undecoded_rows
+
+NUL_REASON = "text holds NUL, which PostgreSQL cannot store: the row has U+2400 in its place"
+RECORD_CHANNEL = "record"
+"""Channel of an undecoded row whose raw event is not at hand: its data is the refused row as JSON."""
+
+
+class Written(msgspec.Struct):
+    """What was written. refused: id() of each record that was not. count: rows written, the lookup of signatures left out."""
+
+    count: int
+    refused: frozenset[int]
+    incidents: list[Incident]
+
+
+async def write_rows(connection: Any, batch: Batch, tables: EventTables, *, careful: bool) -> Written:
+    """COPY, table after table in name order, `undecoded` last, since it takes what the others refuse.
+
+    careful: find the rows that are refused; else the first refusal is raised, as DatabaseError from its cause.
+    Inside a transaction.
+    """
+    altered: list[Any] = []
+    refused: list[Refused] = []
+    count = 0
+    for table in rows_by_table(batch, tables):
+        rows: Sequence[Any] = table.rows
+        if careful:
+            doubles = _doubles(table.plan, rows)
+            refused += doubles
+            left_out = {id(double.row) for double in doubles}
+            rows = [row for row in rows if id(row) not in left_out]
+            refused += await copy_what_fits(connection, table.plan, rows, altered.append, table.access)
+        else:
+            await _copy(connection, table.plan, rows, altered, table.access)
+        # The lookup of signatures repeats the transactions.
+        count += 0 if table.plan is SIGNATURES else len(table.rows)
+    asides = undecoded_rows(batch.stream, batch.undecoded)
+    asides += _set_aside(batch, [(one.row, one.reason) for one in refused])
+    asides += _set_aside(batch, [(row, NUL_REASON) for row in altered])
+    kept = _merge(asides)
+    lost: list[Refused] = []
+    if careful:
+        lost = await copy_what_fits(connection, UNDECODED, kept)
+    elif kept:
+        await _copy(connection, UNDECODED, kept, [], "attribute")
+    placeless = [one for one in refused if place_of(one.row) is None]
+    return Written(
+        count=count - sum(one.plan is not SIGNATURES for one in refused) + len(kept) - len(lost),
+        refused=frozenset(id(one.row) for one in refused),
+        incidents=[_incident(one) for one in [*placeless, *lost]],
+    )
+
+
+def has_doubles(batch: Batch, tables: EventTables) -> bool:
+    """Whether two rows of the batch itself claim one place of a table."""
+    return any(_doubles(table.plan, table.rows) for table in rows_by_table(batch, tables))
+
+
+async def _copy(
+    connection: Any, plan: TablePlan, rows: Sequence[Any], altered: list[Any], access: Access
+) -> None:
+    try:
+        await copy_rows(connection, plan, rows, altered.append, access)
+    except RowRefused as error:
+        raise DatabaseError(str(error)) from error
+
+
+def _doubles(plan: TablePlan, rows: Sequence[Any]) -> list[Refused]:
+    """All but the first of rows that claim one place: they would look like another writer's."""
+    seen: set[Any] = set()
+    found: list[Refused] = []
+    for row in rows:
+        place = place_of(row)
+        if place is None:
+            continue
+        if place in seen:
+            found.append(Refused(plan, row, f"{plan.full_name} has two rows at {place}"))
+        seen.add(place)
+    return found
+
+
+def _set_aside(batch: Batch, rows: Sequence[tuple[Any, str]]) -> list[UndecodedRow]:
+    found: list[UndecodedRow] = []
+    for row, reason in rows:
+        if place_of(row) is None:
+            continue
+        original = batch.originals.get((row.slot, row.tx_index, row.ordinal))
+        channel, data = RECORD_CHANNEL, b""
+        if original is not None:
+            channel, data = str(Channel(original.channel)), original.data
+        else:
+            data = msgspec.json.encode(list(row) if isinstance(row, EventRow) else row)
+        found.append(
+            UndecodedRow(
+                batch.stream,
+                row.block_time,
+                row.slot,
+                row.tx_index,
+                row.ordinal,
+                row.signature,
+                row.program,
+                channel,
+                data,
+                reason,
+            )
+        )
+    return found
+
+
+def _merge(rows: Sequence[UndecodedRow]) -> list[UndecodedRow]:
+    """One row a place: an event whose rows in two tables are refused is one undecoded event with two reasons."""
+    found: dict[tuple[int, int, int], UndecodedRow] = {}
+    for row in rows:
+        place = (row.slot, row.tx_index, row.ordinal)
+        known = found.get(place)
+        if known is None:
+            found[place] = row
+        elif row.reason not in known.reason:
+            found[place] = msgspec.structs.replace(known, reason=f"{known.reason}; {row.reason}")
+    return list(found.values())
+
+
+def _incident(one: Refused) -> Incident:
+    detail = {"table": one.plan.full_name, "row": repr(one.row), "reason": one.reason}
+    return Incident(kind="refused", slot=getattr(one.row, "slot", None), detail=detail)

@@ -1,0 +1,105 @@
+"""Streams: named sets of programs that are indexed, covered and numbered as one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from heliograph_core.errors import SettingsError
+from heliograph_core.intervals import SlotSet
+from heliograph_sql.database import Database
+from heliograph_sql.queries import load
+
+# A stream's name is also the name of the schema of its events; PostgreSQL cuts names at 63 bytes.
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_RESERVED = frozenset({"heliograph", "heliograph_compat", "perps", "public", "information_schema"})
+
+
+class StreamRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A stream as the database knows it.
+
+    programs: addresses. first_slot: from where completeness is counted. seq: number of the latest commit, 0 before the
+    first. head_slot: highest covered slot, head_time: unix seconds of the last block at or below it. final_slot: rows at
+    or below are final. accounts_through: context slot of the last reconciled account snapshot. led: a leader's lease
+    was alive when this was read.
+    """
+
+    name: str
+    protocol: str
+    programs: tuple[str, ...]
+    first_slot: int
+    epoch: int
+    seq: int
+    head_slot: int | None
+    head_time: int | None
+    final_slot: int | None
+    accounts_through: int | None
+    leader: str | None
+    led: bool
+
+
+async def add_stream(
+    database: Database, name: str, *, protocol: str, programs: Sequence[str], first_slot: int
+) -> StreamRow:
+    """The stream, made where it did not exist; adding the same one again changes nothing.
+
+    Raises SettingsError for a name that cannot be a schema's or is taken, and for a stream of that name that is
+    another one (other protocol or programs). A first_slot that differs from the stored one is not applied.
+    """
+    check_name(name)
+    queries = load("streams.sql")
+    async with database.acquire() as connection, connection.transaction():
+        # The insert comes first: a second process waits on its key here, and then finds the stream made.
+        made = await connection.execute(queries["add_stream"], name, protocol, list(programs), first_slot)
+        if made == "INSERT 0 1":
+            if await connection.fetchval(queries["find_schema"], name):
+                raise SettingsError(
+                    f"stream {name!r}: the database has a schema of that name that is not a stream's: choose another name"
+                )
+            await connection.execute(queries["add_coverage"], name)
+            await connection.execute(await connection.fetchval(queries["write_create_schema"], name))
+            await connection.execute(await connection.fetchval(queries["write_describe_schema"], name))
+        stream = _row(await connection.fetchrow(queries["get_stream"], name))
+    if (stream.protocol, sorted(stream.programs)) != (protocol, sorted(programs)):
+        raise SettingsError(
+            f"stream {name!r} exists as {stream.protocol} of {', '.join(stream.programs)}, "
+            f"not {protocol} of {', '.join(programs)}: choose another name, or index into another database"
+        )
+    return stream
+
+
+async def get_stream(database: Database, name: str) -> StreamRow | None:
+    """The stream of that name, None where there is none."""
+    async with database.acquire() as connection:
+        row = await connection.fetchrow(load("streams.sql")["get_stream"], name)
+    return None if row is None else _row(row)
+
+
+async def list_streams(database: Database) -> list[StreamRow]:
+    """All streams by name."""
+    async with database.acquire() as connection:
+        rows = await connection.fetch(load("streams.sql")["list_streams"])
+    return [_row(row) for row in rows]
+
+
+async def read_coverage(database: Database, stream: str) -> SlotSet:
+    """The slots that are complete; empty for an unknown stream."""
+    async with database.acquire() as connection:
+        rows = await connection.fetch(load("streams.sql")["read_coverage"], stream)
+    return SlotSet((row["first"], row["last"]) for row in rows)
+
+
+def check_name(name: str) -> None:
+    """Raises SettingsError where `name` cannot name a stream and the schema of its events."""
+    if not _NAME.fullmatch(name) or name.startswith("pg_") or name in _RESERVED:
+        raise SettingsError(
+            f"stream {name!r} cannot be named so: use lower-case letters, digits and _, a letter first, at most 63, "
+            f"not pg_… and none of {', '.join(sorted(_RESERVED))}"
+        )
+
+
+def _row(row: Any) -> StreamRow:
+    return StreamRow(**{**dict(row), "programs": tuple(row["programs"])})

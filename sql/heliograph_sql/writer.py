@@ -1,0 +1,313 @@
+"""The writer: commits a batch whole, numbered, once; the protocol is DESIGN section 4.
+
+A transaction takes its locks in one order: rows of a table in name order, then balances, dirty, markets, positions, and
+the stream's row last, which is held for moments only. Whatever raises leaves nothing behind.
+
+Errors: WriteConflict (another writer claimed or covered a slot of the range first: reread coverage), LeaseLost (another
+process leads), DatabaseUnavailable (try again), DatabaseError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+import asyncpg
+
+from heliograph_core.account import AccountState
+from heliograph_core.errors import DatabaseError, LeaseLost, WriteConflict
+from heliograph_core.records import MarketState, PositionChange, State
+from heliograph_core.slot import Slot
+from heliograph_sql.batch import Batch, Incident, Origin
+from heliograph_sql.copying import is_refusal
+from heliograph_sql.correction import clear_slots, store_slots
+from heliograph_sql.database import Database
+from heliograph_sql.event_tables import EventTables
+from heliograph_sql.folding import fold_live, mark_dirty, refold
+from heliograph_sql.json_text import json_text
+from heliograph_sql.queries import load
+from heliograph_sql.row_writing import Written, has_doubles, write_rows
+from heliograph_sql.states import write_accounts, write_states
+
+CHANNEL = "heliograph"
+"""NOTIFY channel of commits; the payload is `<stream> <seq>`."""
+CLAIM_TTL_S = 30.0
+"""How long a writer that stopped inside a commit keeps others from its range."""
+
+_Kind = Literal["correct", "amend", "accounts"]
+
+
+class Writer:
+    """Writes one stream. holder names this process in claims; event_tables: where decoded events go. Safe for several tasks: each call is a transaction."""
+
+    def __init__(
+        self,
+        database: Database,
+        stream: str,
+        holder: str,
+        claim_ttl_s: float = CLAIM_TTL_S,
+        event_tables: EventTables | None = None,
+    ) -> None:
+        self._database = database
+        self._queries = load("commit.sql")
+        self.stream = stream
+        self.holder = holder
+        self.claim_ttl_s = claim_ttl_s
+        self._event_tables = event_tables or {}
+
+    async def claim(self, first: int, last: int) -> None:
+        """Keeps other writers from first..last for `claim_ttl_s` seconds; again prolongs. WriteConflict where taken."""
+        async with self._connection(first, last) as connection:
+            await connection.execute(
+                self._queries["claim_range"], self.stream, first, last, self.holder, self.claim_ttl_s
+            )
+
+    async def release(self, first: int, last: int) -> None:
+        """Gives up our claims inside first..last."""
+        async with self._connection(first, last) as connection:
+            await connection.execute(self._queries["release_claims"], self.stream, first, last, self.holder)
+
+    async def commit(self, batch: Batch, *, epoch: int | None) -> int:
+        """Writes the batch and covers its range; the commit's seq.
+
+        epoch: of the lease, given by the stream's leader, who also folds positions; None for every other writer.
+        """
+        self._check(batch)
+        if epoch is None:
+            # The leader claims nothing: a claim that it left when it was killed would hold up its successor, and the
+            # epoch and the coverage keep two from writing one slot.
+            await self.claim(batch.first, batch.last)
+        return await self._twice(lambda careful: self._commit(batch, epoch, careful), batch)
+
+    async def rewrite_slots(self, slots: Sequence[int], batch: Batch, *, epoch: int | None) -> int:
+        """Deletes everything of `slots` and writes the batch in its place, one transaction; the seq, kind `correct`.
+
+        slots: covered already, else WriteConflict. The batch holds nothing outside of them. Positions that lose or
+        gain changes become dirty; balances and markets fall back to what is left.
+        """
+        self._check(batch)
+        wanted = sorted(set(slots))
+        outside = [slot.number for slot in batch.slots if slot.number not in set(wanted)]
+        if outside or not wanted:
+            raise ValueError(f"stream {self.stream}: the batch writes slots {outside} that are not rewritten")
+        return await self._twice(lambda careful: self._rewrite(wanted, batch, epoch, careful), batch)
+
+    async def refold(self, limit: int = 200, *, epoch: int) -> int | None:
+        """Folds up to `limit` dirty positions anew; the seq, kind `amend`, or None where none waits. Leader only."""
+        async with self._connection(0, 0) as connection, connection.transaction():
+            rows = await connection.fetch(load("folding.sql")["lock_some_dirty"], self.stream, limit)
+            if not rows:
+                return None
+            positions = await refold(connection, self.stream, [row["position_key"] for row in rows])
+            reached = await self._lock(connection, epoch)
+            return await self._number(
+                connection,
+                "amend",
+                "heal",
+                first=min((position.opened_slot for position in positions), default=reached),
+                last=max((position.updated_slot for position in positions), default=reached),
+                first_time=min((position.opened_at for position in positions), default=None),
+                last_time=max((position.updated_at for position in positions), default=None),
+                rows=len(positions),
+            )
+
+    async def commit_accounts(
+        self,
+        accounts: Sequence[AccountState],
+        projected: Sequence[State],
+        *,
+        through: int | None,
+        epoch: int | None,
+    ) -> int:
+        """Stores account states and what was projected from them; the seq, kind `accounts`.
+
+        through: context slot of a snapshot that was reconciled with this, None otherwise.
+        """
+        slots = {account.address: account.slot for account in accounts}
+        for state in projected:
+            if isinstance(state, MarketState):
+                slots[state.market] = state.account_slot
+        seen = [*slots.values(), *([] if through is None else [through])]
+        first, last = min(seen, default=0), max(seen, default=0)
+
+        async def once(careful: bool) -> int:
+            async with self._connection(first, last) as connection, connection.transaction():
+                refused = await write_accounts(connection, self.stream, accounts, careful=careful)
+                refused += await write_states(connection, projected, slots, careful=careful)
+                await self._lock(connection, epoch)
+                return await self._number(
+                    connection,
+                    "accounts",
+                    "live",
+                    first=first,
+                    last=last,
+                    rows=len(accounts),
+                    through=through,
+                    incidents=[_incident(one.plan.full_name, one.row, one.reason) for one in refused],
+                )
+
+        return await self._twice(once, None)
+
+    async def _commit(self, batch: Batch, epoch: int | None, careful: bool) -> int:
+        async with self._connection(batch.first, batch.last) as connection, connection.transaction():
+            written = await self._write(connection, batch, epoch, careful)
+            await self._lock(connection, epoch)
+            extended = await connection.fetchval(
+                self._queries["extend_coverage"], self.stream, batch.first, batch.last, batch.final
+            )
+            if extended is None:
+                raise WriteConflict(
+                    f"stream {self.stream}: a slot of {batch.first}..{batch.last} was covered by another writer meanwhile"
+                )
+            seq = await connection.fetchval(
+                self._queries["number_commit"],
+                self.stream,
+                batch.first,
+                batch.last,
+                batch.last_time,
+                self.holder,
+                *slot_columns(batch.slots),
+                *_incident_columns([*batch.incidents, *written.incidents]),
+                "apply",
+                batch.origin,
+                *_times(batch.slots),
+                written.count,
+            )
+        assert isinstance(seq, int)
+        return seq
+
+    async def _rewrite(self, slots: Sequence[int], batch: Batch, epoch: int | None, careful: bool) -> int:
+        async with self._connection(slots[0], slots[-1]) as connection, connection.transaction():
+            keys = await clear_slots(connection, self.stream, slots, batch)
+            written = await self._write(connection, batch, None, careful)
+            await mark_dirty(connection, self.stream, keys)
+            await self._lock(connection, epoch)
+            await store_slots(connection, self.stream, slots, batch, slot_columns(batch.slots))
+            first_time, last_time = _times(batch.slots)
+            return await self._number(
+                connection,
+                "correct",
+                batch.origin,
+                first=slots[0],
+                last=slots[-1],
+                first_time=first_time,
+                last_time=last_time,
+                rows=written.count,
+                incidents=[*batch.incidents, *written.incidents],
+            )
+
+    async def _write(self, connection: Any, batch: Batch, epoch: int | None, careful: bool) -> Written:
+        written = await write_rows(connection, batch, self._event_tables, careful=careful)
+        refused = await write_states(connection, batch.states, {}, careful=careful)
+        changes = [
+            record
+            for record in batch.records
+            if isinstance(record, PositionChange) and id(record) not in written.refused
+        ]
+        if epoch is None:
+            await mark_dirty(connection, self.stream, [change.position_key for change in changes])
+        else:
+            refused += await fold_live(connection, self.stream, changes, careful=careful)
+        written.incidents += [_incident(one.plan.full_name, one.row, one.reason) for one in refused]
+        return written
+
+    async def _lock(self, connection: Any, epoch: int | None) -> int:
+        """Locks the stream until the end of the transaction; the slot it has reached."""
+        row = await connection.fetchrow(self._queries["lock_stream"], self.stream)
+        if row is None:
+            raise DatabaseError(f"stream {self.stream} does not exist: add it with `heliograph stream add`")
+        if epoch is not None and row["epoch"] != epoch:
+            raise LeaseLost(f"stream {self.stream}: epoch {epoch} is over, {row['epoch']} leads now")
+        reached = row["reached"]
+        assert isinstance(reached, int)
+        return reached
+
+    async def _number(
+        self,
+        connection: Any,
+        kind: _Kind,
+        origin: Origin,
+        *,
+        first: int,
+        last: int,
+        rows: int,
+        first_time: int | None = None,
+        last_time: int | None = None,
+        through: int | None = None,
+        incidents: Sequence[Incident] = (),
+    ) -> int:
+        seq = await connection.fetchval(
+            self._queries["number_change"],
+            self.stream,
+            kind,
+            origin,
+            first,
+            last,
+            first_time,
+            last_time,
+            rows,
+            through,
+            *_incident_columns(incidents),
+        )
+        assert isinstance(seq, int)
+        return seq
+
+    async def _twice(self, attempt: Callable[[bool], Coroutine[Any, Any, int]], batch: Batch | None) -> int:
+        """Tries fast; where the database refuses a row, tries again and finds it, so that the others get in."""
+        try:
+            return await attempt(False)
+        except DatabaseError as error:
+            # Two rows of the batch at one place look like another writer's row, and would for ever.
+            doubled = (
+                isinstance(error.__cause__, asyncpg.UniqueViolationError)
+                and batch
+                and has_doubles(batch, self._event_tables)
+            )
+            if error.__cause__ is None or not (doubled or is_refusal(error.__cause__)):
+                raise
+        return await attempt(True)
+
+    @asynccontextmanager
+    async def _connection(self, first: int, last: int) -> AsyncIterator[Any]:
+        """A connection; what says that another writer was first leaves as WriteConflict."""
+        try:
+            async with self._database.acquire() as connection:
+                yield connection
+        except DatabaseError as error:
+            if isinstance(error.__cause__, (asyncpg.UniqueViolationError, asyncpg.ExclusionViolationError)):
+                raise WriteConflict(
+                    f"stream {self.stream}: another writer has {first}..{last} or a part of it: {error.__cause__}"
+                ) from error.__cause__
+            raise
+
+    def _check(self, batch: Batch) -> None:
+        if batch.stream != self.stream:
+            raise ValueError(f"the writer of stream {self.stream} was given a batch of {batch.stream}")
+
+
+def slot_columns(slots: Sequence[Slot]) -> tuple[list[Any], ...]:
+    """slot, blockhash, parent, block_time."""
+    return (
+        [slot.number for slot in slots],
+        [slot.blockhash for slot in slots],
+        [slot.parent for slot in slots],
+        [slot.block_time for slot in slots],
+    )
+
+
+def _times(slots: Sequence[Slot]) -> tuple[int | None, int | None]:
+    return (slots[0].block_time, slots[-1].block_time) if slots else (None, None)
+
+
+def _incident_columns(incidents: Sequence[Incident]) -> tuple[list[Any], ...]:
+    return (
+        [incident.kind for incident in incidents],
+        [incident.slot for incident in incidents],
+        [json_text(incident.detail) for incident in incidents],
+    )
+
+
+def _incident(table: str, row: Any, reason: str) -> Incident:
+    detail: Mapping[str, Any] = {"table": table, "row": repr(row), "reason": reason}
+    return Incident(kind="refused", slot=getattr(row, "slot", None), detail=detail)

@@ -1,0 +1,111 @@
+"""The demo as a newcomer meets it: one command, rows in a minute, nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import websockets
+from tests.cli.process import Heliograph
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+FILLED_S = 60.0
+TABLES = ("markets", "positions", "fundingRates", "fundingPayments", "liquidations", "trades")
+
+
+def ask(url: str, query: str) -> dict[str, Any]:
+    answer = httpx2.post(url, json={"query": query}, timeout=30, trust_env=False)
+    document: dict[str, Any] = answer.json()
+    assert "errors" not in document, document
+    assert answer.status_code == 200
+    data: dict[str, Any] = document["data"]
+    return data
+
+
+async def first_message(url: str, query: str) -> dict[str, Any]:
+    """What a subscription delivers first."""
+    async with websockets.connect(
+        url.replace("http://", "ws://"),
+        subprotocols=[websockets.Subprotocol("graphql-transport-ws")],
+        proxy=None,
+    ) as connection:
+        await connection.send(json.dumps({"type": "connection_init"}))
+        assert json.loads(await connection.recv()) == {"type": "connection_ack"}
+        await connection.send(json.dumps({"id": "1", "type": "subscribe", "payload": {"query": query}}))
+        async for frame in connection:
+            message: dict[str, Any] = json.loads(frame)
+            if message["type"] != "ping":
+                assert message["type"] == "next", message
+                return message
+    raise AssertionError("the connection closed before a message came")
+
+
+def await_rows(demo: Heliograph, url: str) -> None:
+    """Until every canonical table of the issue holds rows."""
+    query = "{" + " ".join(f"{table}(first: 1) {{ nodes {{ id }} }}" for table in TABLES) + "}"
+    end = time.monotonic() + FILLED_S
+    while True:
+        assert demo.process.poll() is None, f"it ended: {demo.stderr}"
+        data = ask(url, query)
+        empty = [table for table in TABLES if not data[table]["nodes"]]
+        if not empty:
+            return
+        assert time.monotonic() < end, f"still without rows after {FILLED_S} s: {empty}"
+        time.sleep(0.5)
+
+
+async def test_within_a_minute_everything_answers_and_a_stop_leaves_nothing(heliograph: Any) -> None:
+    demo = heliograph("demo", "--port", "0")
+    url = demo.await_url()
+    await_rows(demo, url)
+
+    assert re.search(r"database +embedded PostgreSQL \d+", demo.stdout)
+    message = await first_message(url, "subscription { trades { cursor nodes { marketSymbol price size } } }")
+    assert message["payload"]["data"]["trades"]["nodes"]
+    for query in re.findall(r"```graphql\n(.*?)```", README.read_text(), re.DOTALL):
+        if query.startswith("subscription"):
+            assert "errors" not in (await first_message(url, query))["payload"]
+        else:
+            ask(url, query)
+    assert httpx2.get(url.replace("/graphql", "/health"), trust_env=False).status_code == 200
+    assert httpx2.get(url.replace("/graphql", "/ready"), trust_env=False).status_code == 200
+
+    assert any("postgres" in line for line in demo.leftovers())
+    assert demo.stop(signal.SIGINT) == 0
+    assert demo.stderr == ""
+    assert demo.leftovers() == []
+
+
+def test_it_ends_by_itself_after_the_seconds_asked_for(heliograph: Any) -> None:
+    demo = heliograph("demo", "--port", "0", "--seconds", "1")
+    assert demo.process.wait(60) == 0
+    assert demo.stderr == ""
+
+
+STAGES = ["", "guard.lock", "new", "postgres", "postgres/postmaster.pid"]
+"""What appears in the demo's database folder, in this order, while it starts; at first only the folder."""
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_during_start_leaves_nothing(stage: str, number: signal.Signals, heliograph: Any) -> None:
+    demo = heliograph("demo", "--port", "0")
+    demo.await_file(f"heliograph-demo-*/{stage}")
+    assert demo.stop(number) == 0
+    assert demo.stderr == ""
+    assert demo.leftovers() == []
+
+
+def test_a_second_stop_while_stopping_leaves_nothing_either(heliograph: Any) -> None:
+    demo = heliograph("demo", "--port", "0")
+    demo.await_url()
+    demo.process.send_signal(signal.SIGINT)
+    assert demo.stop(signal.SIGINT) in (0, 130)
+    assert demo.stderr == ""
+    assert demo.leftovers() == []

@@ -1,0 +1,34 @@
+"""The shape of the generated source. (test_decoder.py tests what it reads.)"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from heliograph_indexer.idl.decoder import Decoder
+from heliograph_indexer.idl.reader import read_idl
+
+
+def source_of(*types: Any) -> str:
+    fields = [{"name": f"f{index}", "type": type_} for index, type_ in enumerate(types)]
+    idl = read_idl({"name": "made", "instructions": [], "events": [{"name": "E", "fields": fields}]})
+    return Decoder(idl).sources()["event E"]
+
+
+def test_a_run_of_fixed_fields_is_one_unpack() -> None:
+    source = source_of(
+        "u8", "i128", "pubkey", "bool", {"array": ["u64", 3]}, {"array": ["u8", 500]}, {"coption": "u8"}
+    )
+    assert source.count("unpack_from") == 1
+    assert source.count("\n") == 3
+
+
+def test_the_tag_that_follows_belongs_to_the_run() -> None:
+    source = source_of("u64", "pubkey", {"option": "u64"})
+    assert source.count("unpack_from") == 2
+    source = source_of("u64", "string", "u64")
+    assert source.count("unpack_from") == 2
+
+
+def test_offsets_are_constant_until_something_varies() -> None:
+    assert "o = " not in source_of("u64", "u64")
+    assert "o = " in source_of("string", "u64")
