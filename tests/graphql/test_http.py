@@ -149,3 +149,14 @@ async def test_an_empty_database_is_not_ready(empty_database_url: str) -> None:
 async def test_the_sdl_is_served(client: httpx2.AsyncClient) -> None:
     response = await client.get("/schema.graphql")
     assert "type Query {" in response.text
+
+
+async def test_an_unreachable_database_is_said_with_a_code(
+    client: httpx2.AsyncClient, database: Database
+) -> None:
+    await database.close()
+    response = await client.post("/graphql", json={"query": "{ markets { totalCount } }"})
+    assert (response.status_code, response.json()["errors"][0]["extensions"]["code"]) == (
+        503,
+        "DATABASE_UNAVAILABLE",
+    )

@@ -499,3 +499,39 @@ async def test_a_stopping_server_sends_its_clients_away(ledger: Any, servers: An
             await client.frame()
         await stopping
     assert closed.value.rcvd is not None and closed.value.rcvd.code in (1001, 1012)
+
+
+async def test_what_the_log_lost_while_nobody_looked_is_said(ledger: Any, servers: Any) -> None:
+    server = await servers.start(poll_interval_s=0.1)
+    async with connect(server.ws_url) as client:
+        await client.subscribe(after=start(ledger.database))
+        await ledger.trades(101)
+        assert ids(await client.message()) == ["101"]
+        async with ledger.database.acquire() as connection, connection.transaction():
+            await connection.execute("UPDATE heliograph.streams SET seq = 9")
+            await connection.execute(
+                "INSERT INTO heliograph.commits (stream, seq, kind, origin, first_slot, last_slot, row_count)"
+                " VALUES ('godark', 9, 'apply', 'live', 110, 110, 0)"
+            )
+        frame = await client.frame()
+        assert (frame["type"], frame["payload"][0]["extensions"]["code"]) == ("error", "CURSOR_EXPIRED")
+        await client.subscribe(name="2")
+        await client.is_live()
+        await ledger.trades(111)
+        assert ids(await client.message("2")) == ["111"]
+
+
+async def test_pages_of_foreign_origins_are_kept_out_where_origins_are_named(
+    ledger: Any, servers: Any
+) -> None:
+    server = await servers.start(allowed_origins=("https://good.example",))
+    async with connect(server.ws_url, origin="https://good.example"):
+        pass
+    async with websockets.connect(
+        server.ws_url,
+        subprotocols=["graphql-transport-ws"],  # type: ignore[list-item]
+        origin="https://evil.example",  # type: ignore[arg-type]
+    ) as socket:
+        with pytest.raises(websockets.ConnectionClosed) as closed:
+            await socket.recv()
+    assert closed.value.rcvd is not None and closed.value.rcvd.code == 4403
