@@ -16,6 +16,7 @@ from heliograph_core.account import AccountState
 from heliograph_core.errors import DatabaseUnavailable, LeaseLost, RpcRefused, SettingsError
 from heliograph_indexer.accounts import AccountFeed
 from heliograph_indexer.decode import Layouts
+from heliograph_indexer.event_layouts import event_layouts
 from heliograph_indexer.pipeline import Committed, Pipeline
 from heliograph_indexer.projection import project_accounts
 from heliograph_indexer.protocol import Protocol
@@ -27,6 +28,7 @@ from heliograph_indexer.sources.logfeed import LogFeed
 from heliograph_indexer.sources.rpc import RpcSource
 from heliograph_sql.accounts import list_open_accounts
 from heliograph_sql.database import Database
+from heliograph_sql.event_tables import EventTables, ensure_event_tables, event_tables
 from heliograph_sql.lease import Lease
 from heliograph_sql.streams import StreamRow, read_coverage
 from heliograph_sql.writer import Writer
@@ -186,7 +188,12 @@ class Indexer:
             _log.warning("lease_not_released", stream=self._stream.name, why=str(error))
 
     async def _lead(self, cluster: Cluster, lease: Lease, epoch: int) -> None:
-        writer = Writer(self._database, self._stream.name, self.holder)
+        writer = Writer(
+            self._database,
+            self._stream.name,
+            self.holder,
+            event_tables=await self._waited(self._event_tables),
+        )
         pipeline = Pipeline(
             self._database,
             self._stream.name,
@@ -216,6 +223,17 @@ class Indexer:
         except BaseExceptionGroup as group:
             # The first failure is the cause; the others were cancelled for it.
             raise group.exceptions[0] from None
+
+    async def _event_tables(self) -> EventTables:
+        """The tables of the stream's events, made where they are missing."""
+        layouts = [
+            layout
+            for program, decoder in self._layouts.decoders.items()
+            for layout in event_layouts(program, decoder.idl)
+        ]
+        tables = event_tables(self._stream.name, layouts)
+        await ensure_event_tables(self._database, self._stream.name, tables.values())
+        return tables
 
     async def _resume_point(self) -> int:
         coverage = await self._waited(lambda: read_coverage(self._database, self._stream.name))

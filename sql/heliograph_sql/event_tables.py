@@ -18,6 +18,7 @@ import msgspec
 from heliograph_core.errors import DatabaseError
 from heliograph_core.event import Event
 from heliograph_sql.database import Database
+from heliograph_sql.hypertables import cut_tables
 from heliograph_sql.plan import Column, PgType, TablePlan
 from heliograph_sql.queries import load
 
@@ -166,6 +167,7 @@ async def ensure_event_tables(database: Database, stream: str, tables: Iterable[
             )
             for row in comments:
                 await connection.execute(row[0])
+        await cut_tables(connection)
 
 
 def _base_type(declared: str) -> PgType:

@@ -12,6 +12,7 @@ import psycopg
 
 from heliograph_core.errors import DatabaseError, SettingsError
 from heliograph_sql.failure import driver_errors
+from heliograph_sql.hypertables import enable_timescale
 from heliograph_sql.queries import load
 from heliograph_sql.tier import Tier, detect_tier, read_tier
 
@@ -52,6 +53,8 @@ def list_migrations() -> tuple[Migration, ...]:
 def migrate(url: str, migrations: Sequence[Migration] | None = None) -> Migrated:
     """Brings the database at `url` to this version; several processes may call it at once.
 
+    Where the server has TimescaleDB, tables keyed by block_time become hypertables and keep their rows.
+
     Raises DatabaseUnavailable where nothing answers, DatabaseError where the server is too old, lacks rights,
     or holds a schema that these migrations did not make; SettingsError where `url` is none.
     """
@@ -62,11 +65,13 @@ def migrate(url: str, migrations: Sequence[Migration] | None = None) -> Migrated
         driver_errors(f"database {place}"),
         psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S) as connection,
     ):
-        tier = read_tier(connection)
+        read_tier(connection)
         connection.execute(queries["lock_migrations"])
         pending = _pending(connection, wanted, place)
         for migration in pending:
             _apply(connection, migration, place)
+        enable_timescale(connection)
+        tier = read_tier(connection)
         connection.execute(queries["unlock_migrations"])
     return Migrated(tier, tuple(migration.name for migration in pending))
 
