@@ -52,13 +52,12 @@ async def copy_rows(
     access: Access = "attribute",
 ) -> None:
     """Writes all rows or raises: RowRefused, or what asyncpg raises. altered: called with rows whose text held NUL."""
+    source = _Source(copy_encoder(plan, access), rows, altered)
     await connection.copy_to_table(
-        plan.name,
-        schema_name=plan.schema,
-        columns=plan.column_names,
-        source=_stream(copy_encoder(plan, access), rows, altered),
-        format="binary",
+        plan.name, schema_name=plan.schema, columns=plan.column_names, source=source.read(), format="binary"
     )
+    if source.refused is not None:
+        raise source.refused
 
 
 async def copy_what_fits(
@@ -95,12 +94,31 @@ async def copy_what_fits(
     ]
 
 
-async def _stream(
-    encoder: CopyEncoder, rows: Sequence[Any], altered: Callable[[Any], object] | None
-) -> AsyncIterator[bytes]:
-    head = HEADER
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        yield head + encoder.encode(rows[start : start + ROWS_AT_ONCE], altered)
-        head = b""
-        await asyncio.sleep(0)
-    yield head + TRAILER
+class _Source:
+    """The COPY data of some rows, made while it is sent.
+
+    A refused row ends the data early and is kept in `refused`: what an exception in here would do is break off the
+    statement from a second connection, and the transaction is rolled back either way. The first rows are encoded at
+    once, so that the usual refusal sends nothing.
+    """
+
+    def __init__(
+        self, encoder: CopyEncoder, rows: Sequence[Any], altered: Callable[[Any], object] | None
+    ) -> None:
+        self._encoder = encoder
+        self._rows = rows
+        self._altered = altered
+        self._first = encoder.encode(rows[:ROWS_AT_ONCE], altered)
+        self.refused: RowRefused | None = None
+
+    async def read(self) -> AsyncIterator[bytes]:
+        yield HEADER + self._first
+        for start in range(ROWS_AT_ONCE, len(self._rows), ROWS_AT_ONCE):
+            await asyncio.sleep(0)
+            try:
+                chunk = self._encoder.encode(self._rows[start : start + ROWS_AT_ONCE], self._altered)
+            except RowRefused as error:
+                self.refused = error
+                break
+            yield chunk
+        yield TRAILER

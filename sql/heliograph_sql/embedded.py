@@ -18,6 +18,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
+from heliograph_core.errors import DatabaseUnavailable
 from heliograph_sql import postmaster
 from heliograph_sql.data_folder import (
     SUPERUSER,
@@ -81,13 +82,14 @@ class EmbeddedServer:
             users = lock_file(folder / "users.lock")
             started: list[int] = []
             try:
-                if postmaster.running_server(folder) is None:
+                url = _joined(folder)
+                if url is None:
                     prepare(folder, binaries(), account)
                     sockets = make_socket_folder(folder, account)
                     settings = {**OPTIONS, **(options or {})}
                     postmaster.start(folder, binaries(), account, sockets, settings, started)
-                url = _url(postmaster.await_ready(folder))
-                _ensure_database(url)
+                    url = _url(postmaster.await_ready(folder))
+                    _ensure_database(url)
                 fcntl.flock(users, fcntl.LOCK_SH)
             except BaseException:
                 users.close()
@@ -125,6 +127,20 @@ class EmbeddedServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def _joined(folder: Path) -> str | None:
+    """The URL of the server that runs on the folder; None where none does, or the one that did was just killed."""
+    while postmaster.running_server(folder) is not None:
+        url = _url(postmaster.await_ready(folder))
+        try:
+            _ensure_database(url)
+        except DatabaseUnavailable:
+            if postmaster.running_server(folder) is not None:
+                raise
+        else:
+            return url
+    return None
 
 
 def _url(sockets: Path) -> str:

@@ -31,7 +31,14 @@ def driver_errors(doing: str) -> Iterator[None]:
     """Inside, errors of asyncpg and psycopg leave as DatabaseError or DatabaseUnavailable: `<doing>: <reason>`."""
     try:
         yield
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, psycopg.Error, OSError, TimeoutError) as error:
+    except (
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
+        psycopg.Error,
+        OSError,
+        TimeoutError,
+    ) as error:
         raise wrap(doing, error) from error
 
 
@@ -45,7 +52,8 @@ def wrap(doing: str, error: BaseException) -> DatabaseError:
 
 
 def _is_connection_trouble(error: BaseException) -> bool:
-    if isinstance(error, (OSError, TimeoutError, psycopg.OperationalError)):
+    # asyncpg says InternalClientError of a connection that the server broke off while nobody read from it.
+    if isinstance(error, (OSError, TimeoutError, psycopg.OperationalError, asyncpg.InternalClientError)):
         return True
     return isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError)
 

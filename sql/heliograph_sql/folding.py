@@ -43,6 +43,7 @@ async def fold_live(
     queries = load("folding.sql")
     by_key = _by_key(changes)
     keys = sorted(by_key)
+    await connection.execute(queries["lock_folding"], stream)
     late = {row["position_key"] for row in await connection.fetch(queries["lock_dirty"], stream, keys)}
     clean = [key for key in keys if key not in late]
     stored = {
@@ -60,8 +61,15 @@ async def fold_live(
     return await write_positions(connection, folded, careful=careful)
 
 
+async def lock_dirty_keys(connection: Any, stream: str, limit: int) -> list[str]:
+    """Up to `limit` dirty keys, locked until the end of the transaction; they are then `refold`ed in it."""
+    queries = load("folding.sql")
+    await connection.execute(queries["lock_folding"], stream)
+    return [row["position_key"] for row in await connection.fetch(queries["lock_some_dirty"], stream, limit)]
+
+
 async def refold(connection: Any, stream: str, keys: Sequence[str]) -> list[Position]:
-    """Folds the keys anew from all that is stored of them. Inside the transaction that locked their dirty rows."""
+    """Folds the keys anew from all that is stored of them. Inside the transaction that locked them."""
     queries = load("folding.sql")
     await connection.fetch(queries["lock_positions"], stream, keys)
     rows = await connection.fetch(queries["list_changes"], stream, keys)

@@ -112,9 +112,9 @@ def running_server(folder: Path) -> int | None:
         return None
     pid = int(lines[0])
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
+        # Also waits for it, where it was a child of ours that somebody killed: its id would bar the next one.
+        if gone(pid):
+            return None
     except PermissionError:
         raise DatabaseError(
             f"data folder {folder} is used by a server of another user (process {pid}): choose another --data-dir"
@@ -125,7 +125,7 @@ def running_server(folder: Path) -> int | None:
     while time.monotonic() < end:
         if _answers(folder):
             return pid
-        if not pid_file(folder):
+        if gone(pid) or not pid_file(folder):
             return None
         time.sleep(_POLL_S)
     return None

@@ -24,7 +24,7 @@ from heliograph_sql.copying import is_refusal
 from heliograph_sql.correction import clear_slots, store_slots
 from heliograph_sql.database import Database
 from heliograph_sql.event_tables import EventTables
-from heliograph_sql.folding import fold_live, mark_dirty, refold
+from heliograph_sql.folding import fold_live, lock_dirty_keys, mark_dirty, refold
 from heliograph_sql.json_text import json_text
 from heliograph_sql.queries import load
 from heliograph_sql.row_writing import Written, has_doubles, write_rows
@@ -96,10 +96,10 @@ class Writer:
     async def refold(self, limit: int = 200, *, epoch: int) -> int | None:
         """Folds up to `limit` dirty positions anew; the seq, kind `amend`, or None where none waits. Leader only."""
         async with self._connection(0, 0) as connection, connection.transaction():
-            rows = await connection.fetch(load("folding.sql")["lock_some_dirty"], self.stream, limit)
-            if not rows:
+            keys = await lock_dirty_keys(connection, self.stream, limit)
+            if not keys:
                 return None
-            positions = await refold(connection, self.stream, [row["position_key"] for row in rows])
+            positions = await refold(connection, self.stream, keys)
             reached = await self._lock(connection, epoch)
             return await self._number(
                 connection,

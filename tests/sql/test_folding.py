@@ -11,9 +11,11 @@ import pytest
 from heliograph_core.errors import LeaseLost
 from heliograph_core.fold import fold
 from heliograph_core.records import Position
+from heliograph_sql.copying import copy_rows
 from heliograph_sql.database import Database
+from heliograph_sql.folding import fold_live
 from heliograph_sql.lease import Lease
-from heliograph_sql.plan import STATE_PLANS
+from heliograph_sql.plan import RECORD_PLANS, STATE_PLANS
 from heliograph_sql.states import columns_of
 from heliograph_sql.writer import Writer
 
@@ -32,7 +34,9 @@ async def stored(fetch: Any) -> list[Position]:
         f"extract(epoch FROM {column.name})::bigint" if column.name.endswith("_at") else column.name
         for column in STATE_PLANS[Position].columns
     ]
-    rows = await fetch(f"SELECT {', '.join(columns)} FROM perps.positions ORDER BY position_key, opened_slot")
+    rows = await fetch(
+        f"SELECT {', '.join(columns)} FROM perps.positions ORDER BY position_key, opened_slot, opened_ordinal"
+    )
     return [Position(**dict(zip(STATE_PLANS[Position].column_names, row, strict=True))) for row in rows]
 
 
@@ -108,6 +112,24 @@ async def test_a_refold_leaves_a_key_alone_whose_history_is_being_written(
         await connection.execute("SELECT FROM heliograph.dirty FOR NO KEY UPDATE")
         assert await writer.refold(epoch=epoch) is None
     assert await writer.refold(epoch=epoch) is not None
+
+
+async def test_a_refold_waits_for_a_fold_that_has_not_ended(
+    database: Database, writer: Writer, epoch: int, make: Any, fetch: Any
+) -> None:
+    """The first lifecycle of a key has no row to lock while it is being written."""
+    late, live = make.change(5), make.change(10, "increase", 3)
+    async with database.acquire() as connection:
+        folding = connection.transaction()
+        await folding.start()
+        await copy_rows(connection, RECORD_PLANS[type(live)], [live])
+        assert await fold_live(connection, "s", [live], careful=False) == []
+        await writer.commit(make.batch(5, 5, [late]), epoch=None)
+        refolding = asyncio.create_task(writer.refold(epoch=epoch))
+        await asyncio.wait([refolding], timeout=0.3)
+        await folding.commit()
+    assert await refolding is not None
+    assert await stored(fetch) == fold(None, [late, live])
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -1,5 +1,10 @@
 -- Positions and the changes that they are folded from. Rows are locked in this order: dirty, positions, streams.
 
+-- name: lock_folding
+-- Whoever folds does so alone: what the rows of a key are is read and decided on before they can all be locked, since
+-- lifecycles that another fold is about to insert have no row yet.
+SELECT pg_advisory_xact_lock(hashtextextended('heliograph.fold.' || $1, 0));
+
 -- name: lock_dirty
 -- Locked, so that who refolds such a key waits for the changes that this transaction adds, and the reverse.
 SELECT position_key
