@@ -1065,6 +1065,10 @@ CREATE INDEX signatures_by_slot ON heliograph.signatures USING btree (stream, sl
 
 CREATE INDEX slots_by_seq ON heliograph.slots USING btree (stream, seq, slot);
 
+CREATE INDEX slots_by_time ON heliograph.slots USING btree (stream, block_time, slot);
+
+CREATE INDEX transactions_truncated ON heliograph.transactions USING btree (stream, slot, block_time) WHERE truncated;
+
 CREATE INDEX balances_by_wallet ON perps.balances USING btree (wallet, asset, stream);
 
 CREATE INDEX funding_payments_by_market ON perps.funding_payments USING btree (market, block_time, slot, tx_index, ordinal, stream, part);

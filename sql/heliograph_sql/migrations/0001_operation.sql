@@ -71,6 +71,7 @@ CREATE TABLE heliograph.slots (
     PRIMARY KEY (stream, slot)
 );
 CREATE INDEX slots_by_seq ON heliograph.slots (stream, seq, slot);
+CREATE INDEX slots_by_time ON heliograph.slots (stream, block_time, slot);
 COMMENT ON TABLE heliograph.slots IS 'Every covered slot that holds a transaction of the stream; seq is the commit that last wrote it.';
 
 CREATE TABLE heliograph.transactions (
@@ -89,6 +90,7 @@ CREATE TABLE heliograph.transactions (
     truncated boolean NOT NULL,
     PRIMARY KEY (block_time, slot, tx_index, stream)
 );
+CREATE INDEX transactions_truncated ON heliograph.transactions (stream, slot, block_time) WHERE truncated;
 COMMENT ON TABLE heliograph.transactions IS 'Every transaction that mentions a program of the stream, failed ones too.';
 COMMENT ON COLUMN heliograph.transactions.err IS 'The cluster''s error, NULL where the transaction succeeded.';
 COMMENT ON COLUMN heliograph.transactions.err_name IS 'The IDL''s name of a custom error.';
