@@ -13,9 +13,14 @@ from heliograph_cli.failure import INTERRUPTED
 
 
 def _signals() -> tuple[signal.Signals, ...]:
-    """Those that ask for a stop; a hang-up does too, unless nohup has it ignored."""
-    asked = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    return tuple(number for number in asked if signal.getsignal(number) is not signal.SIG_IGN)
+    """Those that ask for a stop; a hang-up does too, unless nohup has it ignored.
+
+    An ignored SIGINT is heeded all the same: a shell script ignores it for what it starts with `&`, and Ctrl-C in
+    that script must not leave us behind.
+    """
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        return signal.SIGINT, signal.SIGTERM
+    return signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 
 
 def leave_on_signal() -> None:

@@ -83,6 +83,14 @@ def read_section(
             values[name] = from_text(environment[variable], key.wanted, variable)
         elif name in file:
             values[name] = from_toml(file[name], key.wanted, f"{section}.{name} in {file_name}")
+        given = values.get(name)
+        if isinstance(given, str) and (
+            "\0" in given or any("\ud800" <= letter <= "\udfff" for letter in given)
+        ):
+            # Not shown: it may hold a password. Bytes that are not UTF-8 reach Python as lone surrogates.
+            raise SettingsError(
+                f"{section}.{name} holds NUL or bytes that are not UTF-8: write it as plain text"
+            )
     return values
 
 

@@ -16,6 +16,7 @@ from heliograph_core.errors import DatabaseError, DatabaseUnavailable
 from heliograph_sql.database import Database
 from heliograph_sql.embedded import EmbeddedServer
 from heliograph_sql.migrate import Migrated, migrate
+from heliograph_sql.postmaster import log_tail
 from heliograph_sql.settings import DatabaseSettings
 from heliograph_sql.tier import Tier
 
@@ -42,10 +43,9 @@ class Store:
         """
         while True:
             if self.server is not None and self.server.pid is None:
-                log = (self.server.data_dir / "server.log").read_text(errors="replace").splitlines()
                 raise DatabaseError(
                     f"the embedded server on {self.server.data_dir} ended by itself "
-                    f"(its last word: {log[-1] if log else 'none'}); start again"
+                    f"(its last word: {log_tail(self.server.data_dir)}); start again"
                 )
             await asyncio.sleep(WATCH_S)
 

@@ -115,7 +115,8 @@ def line_of(stream: Progress, rate: Rate, indexer: IndexerStatus | None = None) 
     if indexer is not None and indexer.state == "standby":
         line.append(f"  standing by, {stream.leader} leads", style="yellow")
     if stream.head_slot is None:
-        return line.append("  nothing indexed yet", style="dim")
+        line.append("  nothing indexed yet", style="dim")
+        return _with_trouble(line, indexer)
     line.append(f"  slot {stream.head_slot}")
     if stream.gaps or stream.complete_through != stream.head_slot:
         line.append(f"  complete through {stream.complete_through}, {stream.gaps} gaps", style="yellow")
@@ -126,6 +127,15 @@ def line_of(stream: Progress, rate: Rate, indexer: IndexerStatus | None = None) 
     per_second = rate.per_second()
     if per_second is not None:
         line.append(f" ({per_second:,}/s)", style="dim")
+    return _with_trouble(line, indexer)
+
+
+def _with_trouble(line: Text, indexer: IndexerStatus | None) -> Text:
+    """The line, and why it does not move where the cluster is being waited for, or comes late."""
+    if indexer is not None and indexer.trouble:
+        line.append(f"  waiting for the cluster: {' '.join(indexer.trouble.split())}", style="yellow")
+    elif indexer is not None and indexer.deaf:
+        line.append(f"  polling, without notifications: {' '.join(indexer.deaf.split())}", style="yellow")
     return line
 
 

@@ -38,6 +38,7 @@ class StreamPosition(msgspec.Struct, frozen=True, array_like=True, gc=False, ord
 
 END = 2**63 - 1
 _MOST = 64 * 1024
+_INT32, _INT64 = 2**31, 2**63
 
 
 def encode_keyset(order: str, values: Sequence[CursorValue]) -> str:
@@ -66,9 +67,17 @@ def encode_stream(positions: Mapping[str, StreamPosition]) -> str:
 def decode_stream(text: str) -> dict[str, StreamPosition]:
     """Raises CursorError for a forged cursor."""
     try:
-        return msgspec.json.decode(_decode(b"s", text), type=dict[str, StreamPosition])
+        positions = msgspec.json.decode(_decode(b"s", text), type=dict[str, StreamPosition])
     except msgspec.MsgspecError:
         raise _invalid(text) from None
+    for seq, slot, *indices in map(msgspec.structs.astuple, positions.values()):
+        if (
+            not -_INT64 <= seq < _INT64
+            or not -1 <= slot < _INT64
+            or not all(0 <= at < _INT32 for at in indices)
+        ):
+            raise _invalid(text)
+    return positions
 
 
 def _encode(kind: bytes, payload: bytes) -> str:

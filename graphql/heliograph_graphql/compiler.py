@@ -156,7 +156,7 @@ class _Work:
         if identity is None and not set(given) - {"stream"}:
             names = [name for name in entity.lookups if name != "stream"]
             raise GraphQLError(
-                f"{entity.one} needs id, {' or '.join(names)}", nodes[0], extensions={"code": BAD_INPUT}
+                f"{entity.one} needs {' or '.join(('id', *names))}", nodes[0], extensions={"code": BAD_INPUT}
             )
         found = tuple(
             Compare(entity.by_key[name], Operator.EQ, source(value)) for name, value in given.items()

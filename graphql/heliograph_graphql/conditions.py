@@ -36,7 +36,7 @@ def source(value: object) -> Source:
 
 
 class Filters:
-    """Builds the conditions of one operation; counts them against a limit."""
+    """Builds the conditions of one operation; counts comparisons and nested filters against a limit."""
 
     def __init__(self, most: int) -> None:
         self._left = most
@@ -48,6 +48,8 @@ class Filters:
             return All(())
         if depth > _DEEPEST:
             raise too_complex(f"where nests deeper than {_DEEPEST} levels")
+        if depth:
+            self._count()
         parts: list[Condition] = []
         for key, value in where.items():
             if value is None:
@@ -64,9 +66,7 @@ class Filters:
     def _compare(self, field: Field, operators: object) -> list[Condition]:
         found: list[Condition] = []
         for name, value in operators.items() if isinstance(operators, Mapping) else ():
-            self._left -= 1
-            if self._left < 0:
-                raise too_complex(f"where has more than {self._most} comparisons")
+            self._count()
             operator = Operator(name)
             if value is None and operator is not Operator.EQ:
                 raise GraphQLError(
@@ -75,11 +75,18 @@ class Filters:
             found.append(Compare(field, operator, None if value is None else source(value)))
         return found
 
+    def _count(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise too_complex(f"where has more than {self._most} comparisons, nested filters among them")
+
 
 def sorts(entity: Entity, order: object) -> tuple[Sort, ...]:
     """The columns to sort by: those asked, then the key, so that no two rows are equal."""
     wanted: dict[str, Sort] = {}
     descending = entity.newest_first
+    if isinstance(order, Sequence) and len(order) > len(entity.fields):
+        raise too_complex(f"orderBy has {len(order)} fields: {entity.name} has {len(entity.fields)}")
     for item in order if isinstance(order, Sequence) else ():
         for key, direction in item.items() if isinstance(item, Mapping) else ():
             field = entity.by_key[key]

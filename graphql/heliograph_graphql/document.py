@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,10 +10,12 @@ from graphql import (
     DocumentNode,
     FragmentDefinitionNode,
     GraphQLError,
+    GraphQLObjectType,
     GraphQLSchema,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
     OperationType,
+    get_named_type,
     get_variable_values,
     parse,
     specified_rules,
@@ -27,6 +30,11 @@ from heliograph_graphql.failures import BAD_INPUT, VALIDATION_FAILED, RequestErr
 from heliograph_graphql.limits import check_limits
 from heliograph_graphql.settings import ApiSettings
 from heliograph_graphql.values import symbolize
+
+_MOST_CHARACTERS = 500_000
+"""Text of all operations that stay parsed: some hundred bytes of memory each, whoever sent them."""
+
+_UNKNOWN_FIELD = re.compile(r"Cannot query field '(?P<field>\w+)' on type '(?P<type>\w+)'\.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +67,7 @@ class Documents:
     def __init__(self, schema: GraphQLSchema, settings: ApiSettings) -> None:
         self._schema = schema
         self._settings = settings
-        self._cache: BoundedCache[Operation] = BoundedCache(settings.operations_cached)
+        self._cache: BoundedCache[Operation] = BoundedCache(settings.operations_cached, _MOST_CHARACTERS)
         self._rules = list(specified_rules)
         if not settings.introspection:
             self._rules.append(NoSchemaIntrospectionCustomRule)
@@ -70,7 +78,7 @@ class Documents:
         known = self._cache.get(key)
         if known is None:
             known = self._prepare(text, name)
-            self._cache.put(key, known)
+            self._cache.put(key, known, len(text))
         return known
 
     def variables(self, operation: Operation, given: Mapping[str, object]) -> Variables:
@@ -99,10 +107,24 @@ class Documents:
             raise RequestError([coded("the operation is nested too deeply", "QUERY_TOO_COMPLEX")]) from None
         errors = validate(self._schema, document, self._rules, max_errors=10)
         if errors:
-            raise RequestError(from_graphql(errors, VALIDATION_FAILED))
+            told = [_told(error, self._schema) for error in errors]
+            raise RequestError(from_graphql(told, VALIDATION_FAILED))
         definition = _choose(document, name)
         fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
         return Operation(text, name, document, definition, fragments, _switches(document))
+
+
+def _told(error: GraphQLError, schema: GraphQLSchema) -> GraphQLError:
+    """The error, and where it asks a page for a field of its rows, the way to them: the likeliest first mistake."""
+    unknown = _UNKNOWN_FIELD.match(error.message)
+    page = schema.get_type(unknown["type"]) if unknown else None
+    if unknown is None or not isinstance(page, GraphQLObjectType) or "nodes" not in page.fields:
+        return error
+    row = get_named_type(page.fields["nodes"].type)
+    if not isinstance(row, GraphQLObjectType) or unknown["field"] not in row.fields:
+        return error
+    message = f"{unknown[0]} Its rows have it: ask for nodes {{ {unknown['field']} }}."
+    return GraphQLError(message, error.nodes)
 
 
 def _choose(document: DocumentNode, name: str | None) -> OperationDefinitionNode:

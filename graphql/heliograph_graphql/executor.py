@@ -70,6 +70,9 @@ class Compiled:
 CompiledQuery = dict[str, Compiled | Typename | None]
 
 
+_MOST_CHARACTERS = 16_000_000
+"""Text of all statements that stay compiled and of what they are found by: clients must not fill the memory."""
+
 Snapshot = Callable[[], AbstractAsyncContextManager[Any]]
 
 
@@ -121,7 +124,7 @@ class Executor:
         self.compiler = Compiler(core, self.catalog, settings)
         self._core = core
         self._database = database
-        self._plans: BoundedCache[CompiledQuery] = BoundedCache(settings.plans_cached)
+        self._plans: BoundedCache[CompiledQuery] = BoundedCache(settings.plans_cached, _MOST_CHARACTERS)
 
     async def execute(self, request: Request) -> Answer:
         """The response to a query. Subscriptions are refused here."""
@@ -162,7 +165,7 @@ class Executor:
         if known is None:
             roots = self.compiler.query(operation, variables)
             known = {name: self._compile(root) for name, root in roots.items()}
-            self._plans.put(key, known)
+            self._plans.put(key, known, len(repr(key)) + _characters(known))
         return known
 
     def _compile(self, root: Root | Typename | None) -> Compiled | Typename | None:
@@ -232,6 +235,10 @@ class Executor:
         if errors:
             body["errors"] = errors
         return Answer(orjson.dumps(body))
+
+
+def _characters(compiled: CompiledQuery) -> int:
+    return sum(len(item.statement.text) for item in compiled.values() if isinstance(item, Compiled))
 
 
 def _raw(texts: Mapping[str, str]) -> dict[str, Raw]:

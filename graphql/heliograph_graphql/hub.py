@@ -56,6 +56,8 @@ class Hub:
         self._groups: dict[Hashable, _Group] = {}
         self._positions: dict[str, int] = {}
         self._started = asyncio.Event()
+        # Set, and replaced, whenever a commit has been delivered to everyone.
+        self._moved = asyncio.Event()
         # Those who catch up wait for each other, not the live ones for them.
         self._rendering = asyncio.Semaphore(renders_at_once)
         self._replaying = asyncio.Semaphore(renders_at_once)
@@ -87,6 +89,9 @@ class Hub:
         self._check_streams(feed)
         positions = await self._begin(feed, after)
         while not self._join(feed, positions, receiver):
+            if self._is_ahead(feed, positions):
+                await self._moved.wait()
+                continue
             for stream in sorted(self._positions):
                 if feed.wants_stream(stream):
                     await self._replay(feed, stream, positions, receiver)
@@ -134,7 +139,20 @@ class Hub:
                     await receiver.put(payload, cursor)
             positions[stream] = StreamPosition.after(commit.seq)
 
+    def _is_ahead(self, feed: Feed, positions: Mapping[str, StreamPosition]) -> bool:
+        """Whether the subscriber has something of a commit that is still being delivered here, or not yet.
+
+        It was told by another process, or by this one a moment ago; to join now would tell it again.
+        """
+        return any(
+            feed.wants_stream(stream)
+            and positions.get(stream, StreamPosition.after(0)) > StreamPosition.after(seq)
+            for stream, seq in self._positions.items()
+        )
+
     def _join(self, feed: Feed, positions: Mapping[str, StreamPosition], receiver: Receiver) -> bool:
+        if self._is_ahead(feed, positions):
+            return False
         for stream, seq in self._positions.items():
             if feed.wants_stream(stream) and positions.get(
                 stream, StreamPosition.after(0)
@@ -165,6 +183,8 @@ class Hub:
         self._positions[commit.stream] = commit.seq
         for group in self._groups.values():
             group.current = None
+        self._moved.set()
+        self._moved = asyncio.Event()
 
     async def _render(self, group: _Group, commit: Commit) -> None:
         feed = group.feed

@@ -82,10 +82,13 @@ def _shown(value: object) -> str:
 def _literal(parse: Any) -> Any:
     def parse_literal(node: ValueNode, _variables: object = None) -> Any:
         if isinstance(node, (StringValueNode, IntValueNode, FloatValueNode)):
-            text = node.value
-            return parse(text)
+            try:
+                return parse(node.value)
+            except GraphQLError as error:
+                # Validation passes it on as it is, and only the node knows where it stands.
+                raise GraphQLError(error.message, node) from None
         raise GraphQLError(
-            f"a {node.kind.removesuffix('_value')} stands where text or a number belongs", node
+            f"{node.kind.removesuffix('_value')} value stands where text or a number belongs", node
         )
 
     return parse_literal

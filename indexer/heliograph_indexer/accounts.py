@@ -13,11 +13,9 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import structlog
 from solana.rpc.commitment import Commitment
-from solana.rpc.jsonrpc import SolanaJsonRpcError
 from solana.rpc.websocket_api import OverflowPolicy, SolanaWsClient
 from solders.pubkey import Pubkey
 from solders.rpc.responses import ProgramNotification
-from websockets.exceptions import WebSocketException
 
 from heliograph_core.account import AccountState, AccountUpdate
 from heliograph_core.errors import RpcUnavailable
@@ -88,12 +86,26 @@ class AccountFeed:
             max_size=None,
         )
         self._changed.clear()
-        try:
-            await client.connect()
-        except Exception as error:  # noqa: BLE001  whatever keeps a socket shut, it is tried again
-            return f"{type(error).__name__}: {error}"
         reader: asyncio.Task[str] | None = None
         try:
+            why = await self._subscribe(client)
+            if why is not None:
+                return why
+            reader = asyncio.create_task(self._read(client))
+            await self._follow(reader)
+            return await reader
+        except RpcUnavailable as error:
+            return str(error)
+        finally:
+            if reader is not None:
+                reader.cancel()
+                await asyncio.gather(reader, return_exceptions=True)
+            await client.close()
+
+    async def _subscribe(self, client: SolanaWsClient) -> str | None:
+        """Opens the socket and asks for everything; returns why it could not."""
+        try:
+            await client.connect()
             for program in self._programs:
                 await client.program_subscribe(
                     program_id=Pubkey.from_string(program),
@@ -101,18 +113,9 @@ class AccountFeed:
                     encoding="base64",
                 )
             await client.slot_subscribe()
-            reader = asyncio.create_task(self._read(client))
-            await self._follow(reader)
-            return await reader
-        except RpcUnavailable as error:
-            return str(error)
-        except (SolanaJsonRpcError, WebSocketException, OSError, RuntimeError, TimeoutError) as error:
+        except Exception as error:  # noqa: BLE001  whatever a node answers with, it is asked again
             return f"{type(error).__name__}: {error}"
-        finally:
-            if reader is not None:
-                reader.cancel()
-                await asyncio.gather(reader, return_exceptions=True)
-            await client.close()
+        return None
 
     async def _read(self, client: SolanaWsClient) -> str:
         """Buffers notifications, the newest of each account; returns why no more can come."""

@@ -52,6 +52,7 @@ class IndexerStatus(msgspec.Struct, frozen=True, gc=False):
     head_slot: highest slot that the cluster showed; committed_slot: through which this process committed, at
     committed_time (unix seconds) where known; both None before there is one. accounts_through: context slot of
     the last snapshot of accounts. trouble: what the cluster is being waited for, None where all goes well.
+    deaf: why its notifications do not come, which costs latency only, None where they do.
     """
 
     stream: str
@@ -65,6 +66,7 @@ class IndexerStatus(msgspec.Struct, frozen=True, gc=False):
     accounts: int
     accounts_through: int | None
     trouble: str | None = None
+    deaf: str | None = None
 
     @property
     def lag_slots(self) -> int | None:
@@ -112,6 +114,7 @@ class Indexer:
         self._stopping = asyncio.Event()
         self._state: State = "starting"
         self._source: RpcSource | None = None
+        self._feed: LogFeed | None = None
         self._last: Committed | None = None
         self._commits = self._transactions = self._rows = self._accounts = 0
         self._accounts_through: int | None = None
@@ -133,6 +136,7 @@ class Indexer:
             accounts=self._accounts,
             accounts_through=self._accounts_through,
             trouble=self._source.trouble if self._source is not None else None,
+            deaf=self._feed.trouble if self._feed is not None else None,
         )
 
     async def run(self) -> None:
@@ -209,7 +213,7 @@ class Indexer:
             cluster, self._stream.programs, self._settings, feed=feed, on_incident=pipeline.incident
         )
         first = await self._resume_point()
-        self._source = source
+        self._source, self._feed = source, feed
         self._state = "leading"
         _log.info("leading", stream=self._stream.name, epoch=epoch, first=first, rpc=cluster.endpoint)
         try:

@@ -208,5 +208,5 @@ def log_tail(folder: Path) -> str:
 
 def last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    telling = [line for line in lines if "FATAL" in line or "error:" in line.lower()]
+    telling = [line for line in lines if "FATAL" in line or "PANIC" in line or "error:" in line.lower()]
     return (telling or lines or ["no output"])[-1]

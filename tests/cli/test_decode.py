@@ -188,6 +188,11 @@ def test_an_idl_that_is_none_is_named(document: str, tmp_path: Path) -> None:
     refused(run(tmp_path, "decode", "tx", "--idl", "idl.json", "tx.json"), 2, "idl.json")
 
 
+def test_a_program_that_is_no_address_is_named(encoder: Encoder, tmp_path: Path) -> None:
+    answer = record(encoder, data=[encoder.event("OrderFilled", sample_fields("OrderFilled"))], cpi=[])
+    refused(decode(tmp_path, answer, "--program", "zzz"), 2, "--program 'zzz' is no address")
+
+
 def test_the_idl_of_another_program_is_told(encoder: Encoder, tmp_path: Path) -> None:
     answer = record(encoder, data=[encoder.event("OrderFilled", sample_fields("OrderFilled"))], cpi=[])
     refused(decode(tmp_path, answer, "--program", COMPUTE_BUDGET), 1, COMPUTE_BUDGET, str(encoder.address))

@@ -87,6 +87,17 @@ def test_a_second_signal_gives_up_waiting_but_leaves_no_part_out() -> None:
     assert (process.returncode, err) == (130, "")
 
 
+def test_ctrl_c_in_a_script_that_put_us_into_the_background_stops_us() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with running(stopping="at_once") as process:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=30)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert process.returncode == 0
+
+
 def test_work_that_ends_by_itself_gives_its_status() -> None:
     with running(stopping="at_once", running="at_once") as process:
         process.communicate(timeout=30)

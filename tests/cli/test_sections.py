@@ -95,6 +95,18 @@ def test_a_mistake_in_the_file_is_named(file: object, message: str) -> None:
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize("text", ["http://secret\udcff", "http://sec\0ret"])
+def test_text_that_is_none_is_refused_without_being_shown(text: str) -> None:
+    for given in (
+        {"file": {"url": text}},
+        {"environment": {"HELIOGRAPH_SHAPE_URL": text}},
+        {"options": {"url": text}},
+    ):
+        with pytest.raises(SettingsError, match=r"shape\.url holds NUL or bytes that are not UTF-8") as told:
+            read(**given)  # type: ignore[arg-type]
+        assert "sec" not in str(told.value)
+
+
 def test_a_mistake_in_the_environment_names_the_variable() -> None:
     with pytest.raises(SettingsError, match=r"^HELIOGRAPH_SHAPE_SIZE must be a whole number, not 'many'$"):
         read(environment={"HELIOGRAPH_SHAPE_SIZE": "many"})

@@ -28,8 +28,8 @@ def stream(**changes: object) -> Progress:
     return Progress(**{**usual, **changes})  # type: ignore[arg-type]
 
 
-def indexer(state: str, head: int, committed: int) -> IndexerStatus:
-    return IndexerStatus("godark", state, head, committed, None, 0, 0, 0, 0, None)  # type: ignore[arg-type]
+def indexer(state: str, head: int, committed: int, **troubles: str) -> IndexerStatus:
+    return IndexerStatus("godark", state, head, committed, None, 0, 0, 0, 0, None, **troubles)  # type: ignore[arg-type]
 
 
 def rate() -> Rate:
@@ -62,6 +62,18 @@ def test_being_behind_is_told_in_slots_where_the_cluster_is_known() -> None:
     assert "20 slots behind" in line_of(stream(), rate(), indexer("leading", 127, 107)).plain
     assert "behind" not in line_of(stream(behind_s=90.0), rate(), indexer("leading", 108, 107)).plain
     assert "90 s behind" in line_of(stream(behind_s=90.0), rate()).plain
+
+
+@pytest.mark.parametrize("head_slot", [107, None])
+def test_a_cluster_that_does_not_answer_is_named(head_slot: int | None) -> None:
+    trouble = "getSlot at http://127.0.0.1:1:\n refused"
+    told = line_of(stream(head_slot=head_slot), rate(), indexer("leading", 107, 107, trouble=trouble)).plain
+    assert told.endswith("  waiting for the cluster: getSlot at http://127.0.0.1:1: refused")
+
+
+def test_notifications_that_do_not_come_are_told() -> None:
+    told = line_of(stream(), rate(), indexer("leading", 107, 107, deaf="ws://127.0.0.1:1: refused")).plain
+    assert told.endswith("  polling, without notifications: ws://127.0.0.1:1: refused")
 
 
 def test_standing_by_names_who_leads() -> None:

@@ -52,6 +52,22 @@ def test_a_forged_cursor_raises_only_the_cursor_error(text: str) -> None:
             assert error.code == "CURSOR_INVALID"
 
 
+@pytest.mark.parametrize(
+    "place",
+    [
+        "[3,100,1099511627776,0,0]",
+        "[3,100,0,-1,0]",
+        "[3,100,0,0,2147483648]",
+        "[3,-2,0,0,0]",
+        "[9223372036854775808,0,0,0,0]",
+    ],
+)
+def test_a_position_that_no_row_can_have_is_refused(place: str) -> None:
+    forged = base64.urlsafe_b64encode(f's{{"godark":{place}}}'.encode()).rstrip(b"=").decode()
+    with pytest.raises(CursorError):
+        decode_stream(forged)
+
+
 def test_one_kind_of_cursor_does_not_pass_for_the_other() -> None:
     with pytest.raises(CursorError):
         decode_stream(encode_keyset("o", []))

@@ -104,8 +104,18 @@ def test_a_reused_address_begins_a_new_lifecycle() -> None:
 
 
 def test_a_partial_liquidation_leaves_the_position_open() -> None:
-    [position] = fold(None, [change(1, "open", "2"), change(2, "liquidation", "1")])
-    assert position.status == "open"
+    [position] = fold(None, [change(1, "open", "2"), change(2, "liquidation", "1", price=D(12))])
+    assert (position.status, position.exit_price) == ("open", None)
+
+
+def test_a_change_that_reports_no_after_values_keeps_the_liquidation_price() -> None:
+    silent: dict[str, Any] = {
+        "collateral_after": None,
+        "entry_price_after": None,
+        "liquidation_price_after": None,
+    }
+    [position] = fold(None, [change(1, "open", "2"), change(2, "increase", "3", **silent)])
+    assert position.liquidation_price == D(1)
 
 
 def test_a_position_whose_opening_is_not_covered_is_incomplete_and_takes_after_values() -> None:

@@ -408,3 +408,26 @@ async def test_caches_are_bounded(database: Database, ledger: Any) -> None:
         await ask(executor, f"{{ a{number}: markets {{ nodes {{ id }} }} }}")
     assert len(executor._plans) == 10
     assert len(executor.documents._cache) == 10
+
+
+async def test_nothing_that_a_client_makes_up_stays_in_memory_beyond_a_bound(
+    executor: Executor, ledger: Any
+) -> None:
+    text = "query ($w: TradeFilter, $on: Boolean!) { __typename trades(where: $w) @include(if: $on) { totalCount } }"
+    wide: dict[str, Any] = {"or": [{"and": [{}] * 100}] * 100}
+    refused = await executor.execute(Request(text, None, {"w": wide, "on": True}))
+    assert json.loads(refused.body)["errors"][0]["extensions"]["code"] == "QUERY_TOO_COMPLEX"
+    # What is left out is not compiled, and its shape is part of the key all the same.
+    for number in range(3):
+        wide: list[Any] = {"or": [{"and": [{}] * 100}] * (2000 + number)}
+        assert await ask(executor, text, w=wide, on=False) == {"data": {"__typename": "Query"}}
+    assert executor._plans._weight <= 16_000_000
+    long = "x" * 600_000
+    await ask(executor, f'{{ trades(where: {{ taker: {{ eq: "{long}" }} }}) {{ totalCount }} }}')
+    assert executor.documents._cache._weight < 500_000
+
+
+async def test_an_order_longer_than_there_are_fields_is_refused(executor: Executor, ledger: Any) -> None:
+    text = "query ($o: [TradeOrder!]) { trades(orderBy: $o) { totalCount } }"
+    answer = await executor.execute(Request(text, None, {"o": [{"price": "ASC"}] * 1000}))
+    assert json.loads(answer.body)["errors"][0]["extensions"]["code"] == "QUERY_TOO_COMPLEX"

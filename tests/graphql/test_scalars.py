@@ -7,9 +7,16 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from graphql import GraphQLError
+from graphql import GraphQLError, parse_value
 
-from heliograph_graphql.scalars import parse_bigint, parse_decimal, parse_slot, parse_time
+from heliograph_graphql.scalars import (
+    SCALARS,
+    DecimalText,
+    parse_bigint,
+    parse_decimal,
+    parse_slot,
+    parse_time,
+)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +49,17 @@ def test_64_bit_integers_are_read(value: Any) -> None:
 def test_what_is_no_64_bit_integer_is_refused(value: Any) -> None:
     with pytest.raises(GraphQLError):
         parse_bigint(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [('"abc"', "'abc' is no decimal number"), ("LONG", "enum value stands where text")]
+)
+def test_a_literal_that_is_refused_says_where_it_stands(text: str, said: str) -> None:
+    parse_literal = SCALARS[DecimalText].parse_literal
+    assert parse_literal is not None
+    with pytest.raises(GraphQLError, match=said) as caught:
+        parse_literal(parse_value(text), None)
+    assert [(place.line, place.column) for place in caught.value.locations or ()] == [(1, 1)]
 
 
 def test_a_slot_is_never_negative() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from heliograph_core.account import AccountState
+from heliograph_core.errors import RpcUnavailable
 from heliograph_indexer.accounts import AccountFeed
 from heliograph_indexer.decode import Layouts
 from heliograph_indexer.protocols import PROTOCOLS
@@ -137,6 +138,30 @@ async def test_an_account_that_closed_while_nobody_looked_is_found(net: Localnet
     assert watcher_of_ghost.stored[ghost].program == net.programs[0]
 
 
+async def test_a_scan_older_than_what_is_stored_closes_nothing(net: Localnet) -> None:
+    """A node that is behind does not show what was opened since."""
+    newer = "G1111111111111111111111111111111111111111111"
+    watcher = Watcher(net)
+    watcher.feed.remember([(newer, net.programs[0], 10**12)])
+    task = asyncio.create_task(watcher.feed.run())
+    await watcher.until(lambda: bool(watcher.scans))
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await watcher.client.close()
+    assert newer not in watcher.stored
+
+
+async def test_accounts_are_in_through_the_oldest_of_their_programs_scans(net: Localnet) -> None:
+    def later(scan: Any) -> Any:
+        scan["context"]["slot"] += 50
+        return scan
+
+    net.node.faults.on("request", Reaction(rewrite=later), methods={"getProgramAccounts"}, times=1)
+    async with watching(net) as watcher:
+        await watcher.until(lambda: bool(watcher.scans))
+        assert watcher.scans[0] < max(state.slot for state in watcher.stored.values())
+
+
 async def test_a_dropped_socket_is_made_up_for_by_a_snapshot(net: Localnet) -> None:
     async with watching(net) as watcher:
         await watcher.until(lambda: bool(watcher.scans))
@@ -180,3 +205,33 @@ async def test_more_changes_than_may_wait_lead_to_a_snapshot(net: Localnet) -> N
         there = await chain_accounts(net)
         await watcher.until(lambda: len(watcher.scans) >= 2)
         assert {a: d for a, d in watcher.open.items() if a in there} == there
+
+
+async def test_garbage_while_subscribing_costs_a_connection_and_not_the_indexer(net: Localnet) -> None:
+    net.node.faults.on("request", Reaction(garbage=b"null["), methods={"programSubscribe"}, times=1)
+    net.node.faults.on("request", Reaction(garbage=b"\xff"), methods={"slotSubscribe"}, times=1)
+    async with watching(net) as watcher:
+        await watcher.until(lambda: bool(watcher.scans))
+        assert watcher.open == await chain_accounts(net)
+
+
+@pytest.mark.parametrize("method", ["getProgramAccounts", "getMultipleAccounts"])
+async def test_an_answer_that_is_no_account_is_asked_for_again(net: Localnet, method: str) -> None:
+    def spoiled(result: Any) -> Any:
+        if method == "getMultipleAccounts":
+            result["value"] = result["value"][1:]
+        else:
+            result["value"][0]["account"]["data"][0] = "***"
+        return result
+
+    net.node.faults.on("request", Reaction(rewrite=spoiled), methods={method}, times=1)
+    async with RpcClient(net.rpc_url) as client:
+        cluster = Cluster(client)
+        addresses = list(await _addresses(cluster, net)) if method == "getMultipleAccounts" else []
+        with pytest.raises(RpcUnavailable, match=r"accounts were asked for|no base64"):
+            await (cluster.accounts(addresses) if addresses else cluster.program_accounts(net.programs[0]))
+
+
+async def _addresses(cluster: Cluster, net: Localnet) -> list[str]:
+    scan = await cluster.program_accounts(net.programs[0])
+    return [update.address for update in scan.accounts[:3]]

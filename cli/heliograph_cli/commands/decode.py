@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from solders.pubkey import Pubkey
+
 from heliograph_cli.failure import FAILED
 from heliograph_core.errors import IdlError, SettingsError, TransactionError
 from heliograph_indexer.decode_tx import decode_tx as decoded
@@ -19,6 +21,11 @@ def decode_tx(files: Sequence[str], *, idl: Path, program: str | None) -> int:
     Raises SettingsError and TransactionError, naming the file at fault.
     """
     decoder = _decoder(idl)
+    if program is not None:
+        try:
+            Pubkey.from_string(program)
+        except ValueError:
+            raise SettingsError(f"--program {program!r} is no address: give 32 bytes in base58") from None
     status = 0
     for file in files:
         try:

@@ -21,6 +21,7 @@ async def add(
     async with opened(settings.database) as store:
         stream = await ensure_stream(store.database, name, wanted, settings.indexer)
     print(f"stream {stream.name}: {stream.protocol}, complete from slot {stream.first_slot} once indexed")
+    print("`heliograph up` and `heliograph index` take it up when they start; restart those that run")
     return 0
 
 

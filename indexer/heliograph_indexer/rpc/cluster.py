@@ -159,15 +159,23 @@ class Cluster:
         config = {"commitment": self._commitment, "encoding": "base64", "withContext": True}
         scan = await self._client.call("getProgramAccounts", program, config, decoder=_SCAN)
         slot = scan.context.slot
-        return AccountScan(slot, tuple(_update(keyed.pubkey, keyed.account, slot) for keyed in scan.value))
+        return AccountScan(
+            slot, tuple(self._update(keyed.pubkey, keyed.account, slot) for keyed in scan.value)
+        )
 
     async def accounts(self, addresses: Sequence[str]) -> tuple[AccountUpdate, ...]:
         """Up to 100 accounts; one that does not exist comes back closed."""
         config = {"commitment": self._commitment, "encoding": "base64"}
         found = await self._client.call("getMultipleAccounts", list(addresses), config, decoder=_ACCOUNTS)
         slot = found.context.slot
+        if len(found.value) != len(addresses):
+            raise faults.unreachable(
+                self.endpoint,
+                "getMultipleAccounts",
+                f"{len(addresses)} accounts were asked for and {len(found.value)} came",
+            )
         return tuple(
-            _update(address, account, slot)
+            self._update(address, account, slot)
             if account is not None
             else AccountUpdate(address, "", slot, 0, b"")
             for address, account in zip(addresses, found.value, strict=True)
@@ -190,6 +198,11 @@ class Cluster:
             )
         return head
 
-
-def _update(address: str, account: _Account, slot: int) -> AccountUpdate:
-    return AccountUpdate(address, account.owner, slot, account.lamports, base64.b64decode(account.data[0]))
+    def _update(self, address: str, account: _Account, slot: int) -> AccountUpdate:
+        try:
+            data = base64.b64decode(account.data[0], validate=True)
+        except ValueError as error:
+            raise faults.unreachable(
+                self.endpoint, "account", f"the data of {address} is no base64: {error}"
+            ) from error
+        return AccountUpdate(address, account.owner, slot, account.lamports, data)

@@ -41,6 +41,8 @@ class LogFeed:
         """How often the socket was opened and subscribed."""
         self.ready = asyncio.Event()
         """Set while subscribed."""
+        self.trouble: str | None = None
+        """Why there are no notifications, None where they come or were not waited for yet."""
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -50,6 +52,7 @@ class LogFeed:
             began = loop.time()
             why = await self._connection()
             self.ready.clear()
+            self.trouble = f"{shown_url(self._settings.websocket_url)}: {why}"
             if loop.time() - began >= HEALTHY_S:
                 backoff.reset()
             wait = backoff.next()
@@ -104,6 +107,7 @@ class LogFeed:
                 await client.slot_subscribe()
                 self.connects += 1
                 self.ready.set()
+                self.trouble = None
                 # What happened while nobody listened is in the record.
                 self._wake.set()
                 while True:

@@ -32,6 +32,8 @@ SKIP_GAP = 256
 """A range that ends at least this many slots below the tip is paged from its end down."""
 SKIP_BLOCKS = 16
 """Blocks above such a range in which a transaction to page from is looked for."""
+TRAILING_SLOTS = 150
+"""A cluster's own nodes trail it by less before they call themselves unhealthy."""
 HINT_FIRST_S = 0.02
 """Pause before looking again where a notification named a slot that the endpoint does not show yet."""
 
@@ -62,6 +64,8 @@ class RpcSource:
         self._hint = Backoff(HINT_FIRST_S, settings.poll_interval_s)
         self.head_slot = -1
         """Highest slot that the endpoint has shown."""
+        self._tip = -1
+        """The slot that it showed last."""
         self.trouble: str | None = None
         """Why the record is being waited for, None where all goes well."""
 
@@ -76,7 +80,7 @@ class RpcSource:
             try:
                 proof = await self._prove(opened, last, assembly)
                 if proof is None:
-                    self.trouble = None
+                    self.trouble = self._trailing(opened)
                     await self._wait(opened)
                     continue
                 if last is not None and not skipped and proof.slot > last:
@@ -121,6 +125,7 @@ class RpcSource:
     async def _prove(self, opened: int, last: int | None, assembly: Assembly) -> _Proof | None:
         """A block at or above `opened` that the endpoint answers for now, None where there is none yet."""
         tip = await self._cluster.slot()
+        self._tip = tip
         self.head_slot = max(self.head_slot, tip)
         final = -1
         if tip - opened >= FINALITY_GAP:
@@ -136,6 +141,15 @@ class RpcSource:
             time = await assembly.time_of(slot, head) if through == slot else None
             return _Proof(slot, through, head, time, final)
         return None
+
+    def _trailing(self, opened: int) -> str | None:
+        """Why nothing can come: a cluster that began anew, or another one, is far below where reading goes on."""
+        if opened - self._tip <= TRAILING_SLOTS:
+            return None
+        return (
+            f"it is at slot {self._tip}, far below {opened}, the next to be indexed: wait until it gets there, "
+            "or give a cluster that is another one a database of its own"
+        )
 
     async def _skip_above(self, last: int, tip: int, listings: Sequence[Listing]) -> None:
         """Lets the paging of a range in the past begin right above it. Where nothing is found it begins at the tip."""

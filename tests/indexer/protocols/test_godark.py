@@ -147,6 +147,7 @@ def test_an_update_keeps_its_reason_and_signs(reason: str, kind: str) -> None:
     [change] = project("PositionUpdated", fields)
     assert isinstance(change, PositionChange)
     assert (change.kind, change.side) == (kind, "short")
+    assert (change.price, change.entry_price_after) == (D(21), D(20))
     assert (change.size_delta, change.size_after) == (D("-0.25"), D("0.75"))
     assert (change.collateral_delta, change.collateral_after) == (D("-1.0025"), D("2.9875"))
     assert (change.realized_pnl, change.fee, change.funding) == (D("-0.25"), D("0.0025"), D(0))

@@ -163,6 +163,23 @@ async def test_a_refused_socket_costs_no_row(world: Any) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
+async def test_a_refused_socket_is_said_until_it_opens(world: Any) -> None:
+    allow = world.node.faults.on("connect", Reaction(status=503))
+    feed = LogFeed(world.settings(), [])
+    task = asyncio.create_task(feed.run())
+    for _ in range(1000):
+        if feed.trouble is not None:
+            break
+        await asyncio.sleep(0.005)
+    assert feed.trouble is not None and "503" in feed.trouble and world.node.ws_url in feed.trouble
+    allow()
+    async with asyncio.timeout(5):
+        await feed.ready.wait()
+    assert feed.trouble is None
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 def test_the_cache_is_bounded(world: Any) -> None:
     feed = LogFeed(world.settings(log_cache_transactions=3), [])
     for number in range(10):

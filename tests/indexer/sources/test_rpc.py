@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from heliograph_core.errors import RpcRefused
+from heliograph_indexer.sources.rpc import TRAILING_SLOTS
 from heliograph_localnet.faults import Reaction
 
 FIRST = 1000
@@ -327,6 +328,23 @@ async def test_what_is_waited_for_is_said(world: Any) -> None:
     away()
     world.check(await reading, FIRST)
     assert source.trouble is None
+
+
+async def test_a_cluster_far_below_the_next_slot_is_said(world: Any) -> None:
+    world.traffic(20)
+    for ahead, told in ((TRAILING_SLOTS + 1, True), (TRAILING_SLOTS, False)):
+        source = world.source()
+        reading = asyncio.create_task(anext(source.spans(world.confirmed + ahead, None)))
+        for _ in range(1000):
+            if source.head_slot == world.confirmed:
+                break
+            await asyncio.sleep(0.005)
+        assert (source.trouble is not None) is told
+        if told:
+            assert f"at slot {world.confirmed}" in source.trouble
+            assert f"below {world.confirmed + ahead}, the next" in source.trouble
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
 
 
 async def test_trouble_at_every_turn_costs_no_row(world: Any) -> None:
