@@ -26,6 +26,7 @@ from binascii import a2b_base64
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from operator import attrgetter
 
 import msgspec
 from msgspec.structs import replace
@@ -74,8 +75,8 @@ class _Lines(msgspec.Struct, frozen=True, gc=False):
     """What the lines said.
 
     events: with ordinals that count the candidates of the lines alone.
-    places: for each of these candidates, how many invoke lines stand before it.
-    invokes: program and depth of each invoke line.
+    places: for each of these candidates, how many invoke lines stand before it; invokes: program and depth of each
+    invoke line. Both are empty where they were not asked for.
     missing: there is a hole, or frames do not close. truncated: the runtime said that there is a hole.
     """
 
@@ -87,50 +88,36 @@ class _Lines(msgspec.Struct, frozen=True, gc=False):
     failed: bool
 
 
-class _Tagged(msgspec.Struct, frozen=True, gc=False):
-    """An inner instruction with the event tag.
+_Tagged = tuple[int, InnerInstruction, bool, str | None]
+"""An inner instruction with the event tag: which invoke line is its own; it; whether the program invoked itself; who
 
-    index: which invoke line is its own. own: the program invoked itself. caller: who invoked that program before.
-    """
+invoked that program before."""
 
-    index: int
-    instruction: InnerInstruction
-    own: bool
-    caller: str | None
+_Frame = tuple[tuple[str, int], str, int, bool]
+"""A line that opens or closes a frame: program and depth, and each by itself (depth 0 where it closes); success."""
 
 
 _NOBODY: tuple[str, str | None, bool, bool] = ("", None, False, False)
 _DATA, _LOG, _CPI = Channel.DATA, Channel.LOG, Channel.CPI
+_SILENT: frozenset[Channel] = frozenset()
+_NO_ACCOUNTS: tuple[str, ...] | None = None
+_TAG = len(EVENT_TAG)
+_MOST_FRAME_LINE = 70
+"""Characters of the frame lines that are remembered: those that a program does not write a text of its own into."""
+_ordinal = attrgetter("ordinal")
 
 
 def walk(transaction: Transaction, channels: Mapping[str, frozenset[Channel]]) -> Walk:
     """The events of the programs in `channels`, only on the channels that each declares."""
-    lines = _read_lines(transaction.logs or (), channels)
-    if transaction.failed or lines.failed:
+    instructions = transaction.instructions or ()
+    tagged = _has_tag(instructions)
+    lines = _read_lines(transaction.logs or (), channels, placing=tagged)
+    if lines.failed or transaction.failed:
         return Walk((), lines.truncated)
     truncated = lines.missing or transaction.logs is None
-    instructions = transaction.instructions or ()
-    if not _has_tag(instructions):
+    if not tagged:
         return Walk(tuple(lines.events), truncated)
-    invoked, tagged = _inner_instructions(instructions)
-    aligned = not lines.missing and lines.invokes == invoked
-    # A line with n invoke lines before it stands after the instructions 0..n-1.
-    starts = [each.index if aligned else len(lines.invokes) for each in tagged]
-    events = []
-    for event in lines.events:
-        before = bisect_left(starts, lines.places[event.ordinal])
-        events.append(replace(event, ordinal=event.ordinal + before) if before else event)
-    for number, each in enumerate(tagged):
-        inner = each.instruction
-        program = inner.program
-        by_cpi = program in channels and _declares(channels[program])[2]
-        if each.own and by_cpi and inner.accounts == (_authority(program),):
-            ordinal = number + bisect_left(lines.places, starts[number] + 1)
-            data = inner.data[len(EVENT_TAG) :]
-            events.append(RawEvent(program, each.caller, inner.depth - 1, _CPI, ordinal, data))
-    if lines.events:
-        events.sort(key=lambda event: event.ordinal)
-    return Walk(tuple(events), truncated)
+    return Walk(tuple(_with_instructions(lines, instructions, channels)), truncated)
 
 
 def needs_record(logs: Sequence[str], program_ids: Iterable[str]) -> bool:
@@ -195,54 +182,97 @@ def complete_frames(logs: Sequence[str], program: str | None) -> tuple[str, ...]
     return (*opening, *logs, *closing)
 
 
-def _read_lines(logs: Sequence[str], channels: Mapping[str, frozenset[Channel]]) -> _Lines:
+def _read_lines(logs: Sequence[str], channels: Mapping[str, frozenset[Channel]], *, placing: bool) -> _Lines:
+    """placing: `places` and `invokes` are wanted."""
     events: list[RawEvent] = []
     places: list[int] = []
     invokes: list[tuple[str, int]] = []
     missing = truncated = failed = False
-    # The frames that are open: program, caller, and whether it speaks by data and by log; the last one by itself too.
-    frames: list[tuple[str, str | None, bool, bool]] = []
+    # The frame on top: program, caller, and whether it speaks by data and by log; and what it was at each outer depth.
     program, caller, by_data, by_log = _NOBODY
+    outer: list[tuple[str, str | None, bool, bool]] = []
+    ordinal = 0
+    known_frames = _KNOWN_FRAMES
+    latest, speaks_data, speaks_log = _SILENT, False, False
     for line in logs:
-        if line.startswith("Program log: "):
-            # Most text has a space, which base64 has not.
-            if by_log and " " not in (text := line[13:]):
-                data = _base64(text)
-                if data:
-                    events.append(RawEvent(program, caller, len(frames), _LOG, len(places), data))
-            places.append(len(invokes))
-        elif line.startswith("Program data: "):
-            for text in line[14:].split(" "):
-                data = _base64(text) if by_data else None
-                if data is not None:
-                    events.append(RawEvent(program, caller, len(frames), _DATA, len(places), data))
-                places.append(len(invokes))
-        elif line == TRUNCATED_LINE:
-            missing = truncated = True
-            by_data = by_log = False
-        elif line[-8:] == " success" or line[-1:] == "]" or " failed" in line:
-            frame = _frame_line(line)
+        if len(line) > _MOST_FRAME_LINE or (frame := known_frames.get(line)) is None:
+            if line.startswith("Program log: "):
+                # Most text has a space, which base64 has not.
+                if by_log and " " not in (text := line[13:]):
+                    data = _base64(text)
+                    if data:
+                        events.append(RawEvent(program, caller, len(outer), _LOG, ordinal, data))
+                ordinal += 1
+                if placing:
+                    places.append(len(invokes))
+                continue
+            if line.startswith("Program data: "):
+                for text in line[14:].split(" "):
+                    if by_data and (data := _base64(text)) is not None:
+                        events.append(RawEvent(program, caller, len(outer), _DATA, ordinal, data))
+                    ordinal += 1
+                    if placing:
+                        places.append(len(invokes))
+                continue
+            if line == TRUNCATED_LINE:
+                missing = truncated = True
+                by_data = by_log = False
+                continue
+            if line[-8:] != " success" and line[-1:] != "]" and " failed" not in line:
+                continue
+            frame = known_frames.read(line)
             if frame is None:
                 continue
-            named, depth, success = frame
-            if depth:
-                missing = missing or depth != len(frames) + 1
-                caller = program if frames else None
-                program, by_data, by_log = named, False, False
-                if named in channels:
-                    by_data, by_log, _ = _declares(channels[named])
-                frames.append((program, caller, by_data, by_log))
-                invokes.append((named, depth))
-            else:
-                failed = failed or not success
-                missing = missing or program != named or not frames
-                if frames:
-                    frames.pop()
-                program, caller, by_data, by_log = frames[-1] if frames else _NOBODY
-            if missing:
-                # From here on nobody knows whose frame is open.
-                by_data = by_log = False
-    return _Lines(events, places, invokes, missing or bool(frames), truncated, failed)
+        opened, named, depth, success = frame
+        if depth:
+            outer.append((program, caller, by_data, by_log))
+            if depth != len(outer):
+                missing = True
+            caller, program, declared = program or None, named, channels.get(named, _SILENT)
+            if declared is not latest:
+                latest, (speaks_data, speaks_log) = declared, _declares(declared)
+            by_data, by_log = speaks_data, speaks_log
+            if placing:
+                invokes.append(opened)
+        else:
+            if not success:
+                failed = True
+            if named != program:
+                missing = True
+            if outer:
+                program, caller, by_data, by_log = outer.pop()
+        if missing:
+            # From here on nobody knows whose frame is open.
+            by_data = by_log = False
+    return _Lines(events, places, invokes, missing or bool(outer), truncated, failed)
+
+
+def _with_instructions(
+    lines: _Lines, instructions: Sequence[Instruction], channels: Mapping[str, frozenset[Channel]]
+) -> list[RawEvent]:
+    """The events of the lines and of the inner instructions, in execution order, counted together."""
+    invoked, tagged = _inner_instructions(instructions)
+    places = lines.places
+    aligned = not lines.missing and lines.invokes == invoked
+    # A line with n invoke lines before it stands after the instructions 0..n-1.
+    starts = [each[0] for each in tagged] if aligned else [len(lines.invokes)] * len(tagged)
+    events = []
+    for event in lines.events:
+        before = bisect_left(starts, places[event.ordinal])
+        events.append(replace(event, ordinal=event.ordinal + before) if before else event)
+    spoken, accounts, line = "", _NO_ACCOUNTS, 0
+    for number, (_, inner, own, caller) in enumerate(tagged):
+        # Lines that stand before this instruction's own invoke line.
+        while line < len(places) and places[line] <= starts[number]:
+            line += 1
+        program = inner.program
+        if program != spoken:
+            spoken, accounts = program, _event_accounts(program, channels.get(program, _SILENT))
+        if own and inner.accounts == accounts:
+            events.append(RawEvent(program, caller, inner.depth - 1, _CPI, number + line, inner.data[_TAG:]))
+    if lines.events:
+        events.sort(key=_ordinal)
+    return events
 
 
 def _inner_instructions(instructions: Sequence[Instruction]) -> tuple[list[tuple[str, int]], list[_Tagged]]:
@@ -253,26 +283,33 @@ def _inner_instructions(instructions: Sequence[Instruction]) -> tuple[list[tuple
         if instruction.program in PRECOMPILES:
             continue
         invoked.append((instruction.program, 1))
-        stack = [instruction.program]
+        # Whose frames are open: the first `height` of `path`.
+        path, height = [instruction.program], 1
         for inner in instruction.inner:
             program, depth = inner.program, inner.depth
-            del stack[max(depth - 1, 0) :]
             # A record whose depths leap says nothing about who invoked whom.
-            known = len(stack) == depth - 1 > 0
+            known = 1 < depth <= height + 1
             if inner.data.startswith(EVENT_TAG):
-                own = known and stack[-1] == program
-                caller = stack[-2] if own and depth > 2 else None
-                tagged.append(_Tagged(len(invoked), inner, own, caller))
+                own = known and path[depth - 2] == program
+                tagged.append((len(invoked), inner, own, path[depth - 3] if own and depth > 2 else None))
             if known:
-                stack.append(program)
+                if depth > len(path):
+                    path.append(program)
+                else:
+                    path[depth - 1] = program
+                height = depth
+            elif depth <= height:
+                height = max(depth - 1, 0)
             invoked.append((program, depth))
     return invoked, tagged
 
 
 def _has_tag(instructions: Sequence[Instruction]) -> bool:
-    return any(
-        inner.data.startswith(EVENT_TAG) for instruction in instructions for inner in instruction.inner
-    )
+    for instruction in instructions:
+        for inner in instruction.inner:
+            if inner.data.startswith(EVENT_TAG):
+                return True
+    return False
 
 
 def _base64(text: str) -> bytes | None:
@@ -283,22 +320,35 @@ def _base64(text: str) -> bytes | None:
         return None
 
 
-# Frame lines, channels and authorities repeat endlessly; these three remember the latest of them.
+# Frame lines, channels and authorities repeat endlessly; these three remember some of them.
+
+
+class _Frames(dict[str, _Frame]):
+    """Frame lines as read. Looked up for every line, so a dictionary and no lru_cache, which takes twice as long."""
+
+    def read(self, line: str) -> _Frame | None:
+        match = _FRAME.fullmatch(line)
+        if match is None:
+            return None
+        program, depth = match[1], int(match[2] or 0)
+        frame = (program, depth), program, depth, match[3] is not None
+        if len(line) <= _MOST_FRAME_LINE:
+            if len(self) >= _REMEMBERED:
+                self.clear()
+            self[line] = frame
+        return frame
+
+
+_KNOWN_FRAMES = _Frames()
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _frame_line(line: str) -> tuple[str, int, bool] | None:
-    """Program, depth (0 where the frame closes) and success of a line that opens or closes a frame."""
-    match = _FRAME.fullmatch(line)
-    return (match[1], int(match[2] or 0), match[3] is not None) if match is not None else None
+def _declares(declared: frozenset[Channel]) -> tuple[bool, bool]:
+    """Whether DATA and LOG are among the channels; hashing an enum's member is slow."""
+    return _DATA in declared, _LOG in declared
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _declares(declared: frozenset[Channel]) -> tuple[bool, bool, bool]:
-    """Whether DATA, LOG and CPI are among the channels; hashing an enum's member is slow."""
-    return Channel.DATA in declared, Channel.LOG in declared, Channel.CPI in declared
-
-
-@lru_cache(maxsize=_REMEMBERED)
-def _authority(program: str) -> str:
-    return event_authority(program)
+def _event_accounts(program: str, declared: frozenset[Channel]) -> tuple[str, ...] | None:
+    """The accounts of a self-invocation that is an event; None where the program does not speak by CPI."""
+    return (event_authority(program),) if _CPI in declared else None

@@ -45,7 +45,9 @@ class Decoder:
         self._instructions = self._matcher("instruction", idl.instructions)
 
     def event(self, data: bytes) -> Decoded:
-        found = self._events.find(data)
+        events = self._events
+        # Most programs have discriminators of one length: the first look-up is inlined, for speed.
+        found = events.by_prefix.get(data[: events.longest]) or events.find(data)
         if found is None:
             raise self._unknown("event", data)
         try:

@@ -46,21 +46,21 @@ class Matcher(Generic[T]):
     """Finds the entry whose discriminator is the longest prefix of some bytes."""
 
     def __init__(self, entries: Iterable[tuple[bytes, T]]) -> None:
-        self._entries = dict(entries)
-        lengths = sorted({len(prefix) for prefix in self._entries}, reverse=True)
-        self._longest = lengths[0] if lengths else 0
+        self.by_prefix = dict(entries)
+        lengths = sorted({len(prefix) for prefix in self.by_prefix}, reverse=True)
+        self.longest = lengths[0] if lengths else 0
         self._shorter = lengths[1:]
 
     @property
     def entries(self) -> Iterable[T]:
-        return self._entries.values()
+        return self.by_prefix.values()
 
     def find(self, data: bytes) -> T | None:
         """The entry, or None where nothing matches."""
-        found = self._entries.get(data[: self._longest])
+        found = self.by_prefix.get(data[: self.longest])
         if found is None:
             for length in self._shorter:
-                found = self._entries.get(data[:length])
+                found = self.by_prefix.get(data[:length])
                 if found is not None:
                     break
         return found
