@@ -356,3 +356,16 @@ def decode_tx(
     from heliograph_cli.commands import decode as command
 
     return command.decode_tx(files, idl=idl, program=program)
+
+
+@decode_app.command("account")
+def decode_account(
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help="JSON of getAccountInfo; - is stdin.")],
+    idl: Annotated[Path, typer.Option("--idl", metavar="FILE", help="The program's IDL.")],
+    verbose: VerboseOption = False,
+) -> int:
+    """One JSON object per account on stdout; what cannot be decoded goes to stderr, with status 1."""
+    _logs(verbose, None)
+    from heliograph_cli.commands import decode as command
+
+    return command.decode_account(files, idl=idl)

@@ -133,6 +133,27 @@ def _print(
         problems.append(
             orjson.dumps({"signature": transaction.signature, "program": program, "reason": reason})
         )
+    if _hides_cpi_events(transaction, program):
+        reason = (
+            "the program invokes itself and the file holds no inner instructions: events by self-CPI, if it has any, "
+            "are missing; give the answer of getTransaction"
+        )
+        problems.append(
+            orjson.dumps({"signature": transaction.signature, "program": program, "reason": reason})
+        )
+
+
+def _hides_cpi_events(transaction: Transaction, program: str) -> bool:
+    """Whether no inner instructions are known, and the lines show that the program invoked itself, as emit_cpi! does."""
+    if transaction.failed or any(each.inner for each in transaction.instructions or ()):
+        return False
+    stack: list[str] = []
+    for invoked, depth in invoke_lines(transaction.logs or ()):
+        del stack[depth - 1 :]
+        if invoked == program and stack[-1:] == [program]:
+            return True
+        stack.append(invoked)
+    return False
 
 
 def _problem(raw: RawEvent, transaction: Transaction, reason: str) -> dict[str, Any]:

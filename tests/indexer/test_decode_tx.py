@@ -200,6 +200,21 @@ def test_values_are_shown_as_json_can_keep_them() -> None:
     assert as_json([float("nan"), float("inf")]) == ["nan", "inf"]
 
 
+def test_lines_alone_say_when_events_by_self_invocation_may_be_missing() -> None:
+    self_invoked = [
+        f"Program {VAULT} invoke [1]",
+        f"Program {WALLET} invoke [2]",
+        f"Program {WALLET} success",
+        f"Program {VAULT} invoke [2]",
+        f"Program {VAULT} success",
+        f"Program {VAULT} success",
+    ]
+    events, problems = printed({"logs": self_invoked})
+    assert events == []
+    assert "events by self-CPI" in problems[0]["reason"]
+    assert printed({"logs": framed(f"Program data: {b64(DATA)}")})[1] == []
+
+
 EXPECTED = {
     "drift_settle_pnl_line_2024-07": [("SettlePnlRecord", "data", 0)],
     "drift_swap_2M1e4UJ1": [("SpotInterestRecord", "data", 1), ("SwapRecord", "data", 16)],

@@ -1,15 +1,17 @@
-"""`heliograph decode tx`: reads files, prints the events of their transactions, one JSON object a line."""
+"""`heliograph decode tx | account`: reads files, prints the events of their transactions or their accounts, one JSON object a line."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from solders.pubkey import Pubkey
 
 from heliograph_cli.failure import FAILED
 from heliograph_core.errors import IdlError, SettingsError, TransactionError
+from heliograph_indexer.decode_accounts import decode_accounts
+from heliograph_indexer.decode_tx import Printed
 from heliograph_indexer.decode_tx import decode_tx as decoded
 from heliograph_indexer.idl.decoder import Decoder
 from heliograph_indexer.idl.reader import read_idl
@@ -26,10 +28,21 @@ def decode_tx(files: Sequence[str], *, idl: Path, program: str | None) -> int:
             Pubkey.from_string(program)
         except ValueError:
             raise SettingsError(f"--program {program!r} is no address: give 32 bytes in base58") from None
+
+    return _print(files, lambda document: decoded(document, decoder, program))
+
+
+def decode_account(files: Sequence[str], *, idl: Path) -> int:
+    """As decode_tx."""
+    decoder = _decoder(idl)
+    return _print(files, lambda document: decode_accounts(document, decoder))
+
+
+def _print(files: Sequence[str], decode: Callable[[bytes], Printed]) -> int:
     status = 0
     for file in files:
         try:
-            printed = decoded(_content(file), decoder, program)
+            printed = decode(_content(file))
         except TransactionError as error:
             raise TransactionError(f"{file}: {error}") from error
         for line in printed.events:

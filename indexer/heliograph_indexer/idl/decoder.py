@@ -22,7 +22,7 @@ from heliograph_indexer.idl.discriminators import Matcher
 from heliograph_indexer.idl.generator import REFUSALS, generate
 from heliograph_indexer.idl.interpreter import Interpreter
 from heliograph_indexer.idl.layout import Sizes, in_memory
-from heliograph_indexer.idl.model import Idl, InstructionDef, Layout, Type
+from heliograph_indexer.idl.model import AccountMeta, Idl, InstructionDef, Layout, Type
 
 MOST_ADDRESSES = 1 << 16
 """Addresses whose base58 text is kept; about 15 MB."""
@@ -43,6 +43,7 @@ class Decoder:
         self._events = self._matcher("event", idl.events)
         self._accounts = self._matcher("account", idl.accounts)
         self._instructions = self._matcher("instruction", idl.instructions)
+        self._instruction_accounts = {each.name: each.accounts for each in idl.instructions}
 
     def event(self, data: bytes) -> Decoded:
         events = self._events
@@ -81,6 +82,10 @@ class Decoder:
         if end != len(data):
             return found.explain(data, None)
         return found.name, value
+
+    def instruction_accounts(self, name: str) -> tuple[AccountMeta, ...]:
+        """The accounts that an instruction takes, in order."""
+        return self._instruction_accounts[name]
 
     def knows_event(self, data: bytes) -> bool:
         """Whether the bytes begin with the discriminator of an event, whatever follows."""
