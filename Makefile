@@ -10,6 +10,8 @@ BENCH ?=
 ARGS ?=
 
 VENV := .venv
+# anchorpy cannot share ours (docs/decisions/0003): tests and benchmarks ask it there.
+ANCHORPY := .venv-anchorpy
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # The first release line with --group is 25.1; this is the one we test with.
@@ -32,10 +34,10 @@ setup: $(VENV)/.dev
 demo: $(VENV)/.runtime
 	@exec $(BIN)/heliograph demo --port $(PORT) $(if $(SECONDS),--seconds $(SECONDS))
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev $(ANCHORPY)/.ready
 	$(BIN)/python -m pytest $(ARGS)
 
-check: $(VENV)/.dev
+check: $(VENV)/.dev $(ANCHORPY)/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -46,7 +48,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.dev
+bench: $(VENV)/.dev $(ANCHORPY)/.ready
 	@set -e; for file in $(if $(BENCH),benchmarks/$(BENCH).py,$(sort $(wildcard benchmarks/*.py))); do \
 	    $(BIN)/python $$file; done
 
@@ -68,4 +70,9 @@ $(VENV)/.runtime: $(VENV)/.created pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.runtime
 	$(PIP) install --quiet --constraint constraints.txt --group dev
+	@touch $@
+
+$(ANCHORPY)/.ready: $(VENV)/.created pyproject.toml constraints-anchorpy.txt
+	$(PYTHON) -m venv --without-pip --clear $(ANCHORPY)
+	$(PIP) --python $(ANCHORPY) install --quiet --constraint constraints-anchorpy.txt --group anchorpy
 	@touch $@

@@ -10,14 +10,11 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import random
-import shutil
 import statistics
 import subprocess
 import sys
 import time
-import venv
 from pathlib import Path
 from typing import Any
 
@@ -48,17 +45,21 @@ from heliograph_indexer.idl.reader import read_idl
 from heliograph_indexer.transaction_json import parse_transaction
 from heliograph_indexer.walk import walk
 
+ROOT = Path(__file__).resolve().parent.parent
+# What the tests compare with is compared with here too.
+sys.path.insert(0, str(ROOT))
+from tests.peers import npm
+from tests.peers.environments import ANCHORPY, CORAL, CORAL_VERSION
+from tests.peers.idl_spec import as_spec
+
 SEED = 20261121
 TRANSACTIONS = 20_000
-ROUNDS = 3
+ROUNDS = 5
 WALLETS = 5_000
 DRIFT = "dRiftyHA39MWEi3m9aunc5MzRF1JYuBsbn6VPcn33UH"
 BUDGET = "ComputeBudget111111111111111111111111111111"
 ORDERS = ("OrderActionRecord", "OrderRecord")
 """Two thirds of a trading day's events."""
-
-CORAL = "@coral-xyz/anchor@0.32.1"
-ANCHORPY = "anchorpy==0.21.0"
 
 HERE = Path(__file__).resolve().parent
 IDL_FILE = HERE.parents[1] / "shared" / "idl" / "drift_v2.json"
@@ -173,63 +174,7 @@ def write_corpus(folder: Path) -> None:
     (folder / "records.json").write_text(json.dumps([corpus.record(payloads) for payloads in drawn]))
     flat = [base64.b64encode(payload).decode() for payloads in drawn for _, payload in payloads]
     (folder / "payloads.json").write_text(json.dumps(flat))
-    (folder / "idl_spec.json").write_text(json.dumps(as_spec(idl)))
-
-
-def as_spec(idl: Idl) -> dict[str, Any]:
-    """The IDL's events in spec 0.1.0, the only format that @coral-xyz/anchor 0.32 reads."""
-    types = [{"name": name, "type": _spec_body(definition.type)} for name, definition in idl.types.items()]
-    types += [{"name": layout.name, "type": _spec_body(layout.type)} for layout in idl.events]
-    return {
-        "address": DRIFT,
-        "metadata": {"name": idl.name, "version": "0.1.0", "spec": "0.1.0"},
-        "instructions": [],
-        "events": [
-            {"name": layout.name, "discriminator": list(layout.discriminator)} for layout in idl.events
-        ],
-        "types": types,
-    }
-
-
-def _spec_body(body: Type) -> dict[str, Any]:
-    match body:
-        case Struct():
-            return {"kind": "struct", "fields": _spec_fields(body)}
-        case Enum(variants=variants):
-            return {
-                "kind": "enum",
-                "variants": [
-                    {
-                        "name": variant.name,
-                        **({"fields": _spec_fields(variant.fields)} if variant.fields else {}),
-                    }
-                    for variant in variants
-                ],
-            }
-    return {"kind": "type", "alias": _spec_type(body)}
-
-
-def _spec_fields(body: Struct) -> list[Any]:
-    if body.fields and body.fields[0].name == "0":
-        return [_spec_type(field.type) for field in body.fields]
-    return [{"name": field.name, "type": _spec_type(field.type)} for field in body.fields]
-
-
-def _spec_type(type_: Type) -> Any:
-    match type_:
-        case Number(format=name):
-            return name
-        case Bool() | Pubkey() | String() | Bytes():
-            return type(type_).__name__.lower()
-        case Option(item=item):
-            return {"option": _spec_type(item)}
-        case Vec(item=item):
-            return {"vec": _spec_type(item)}
-        case Array(item=item, length=length):
-            return {"array": [_spec_type(item), length]}
-        case Defined(name=name):
-            return {"defined": {"name": name}}
-    raise AssertionError(f"Drift's IDL has no nameless {type_}")
+    (folder / "idl_spec.json").write_text(json.dumps(as_spec(idl, DRIFT)))
 
 
 # Our runs, each in a process of its own
@@ -282,25 +227,13 @@ def run_records(folder: Path) -> dict[str, float]:
 
 def node_environment(cache: Path) -> Path | None:
     """A folder where node finds @coral-xyz/anchor; None where there is no node."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        return None
-    folder = cache / "coral"
-    if not (folder / "node_modules" / "@coral-xyz" / "anchor").is_dir():
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "package.json").write_text('{"private": true}')
-        subprocess.run(["npm", "install", "--silent", CORAL], cwd=folder, check=True, stdout=sys.stderr)
-    return folder
+    return None if npm.missing() else npm.install(cache, "coral-anchor", CORAL, CORAL_VERSION)
 
 
-def python_environment(cache: Path) -> Path:
+def python_environment() -> Path:
     """A Python that has anchorpy, which cannot share ours (docs/decisions says why)."""
-    folder = cache / "anchorpy"
-    python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
-    if not (folder / "ready").exists():
-        venv.create(folder, clear=True, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "-qq", ANCHORPY], check=True, stdout=sys.stderr)
-        (folder / "ready").touch()
-    return python
+    subprocess.run(["make", "--silent", ANCHORPY / ".ready"], cwd=ROOT, check=True, stdout=sys.stderr)
+    return ROOT / ANCHORPY / "bin" / "python"
 
 
 def rate(command: list[str | Path], folder: Path | None = None) -> dict[str, float]:
@@ -320,7 +253,7 @@ def main() -> int:
     folder = cache / "corpus"
     folder.mkdir(parents=True, exist_ok=True)
     write_corpus(folder)
-    node, anchorpy = node_environment(cache), python_environment(cache)
+    node, anchorpy = node_environment(cache.parent), python_environment()
     contestants: dict[str, tuple[list[str | Path], Path | None]] = {
         "ours": ([sys.executable, __file__, "lines", folder], None),
         "ours_cpi": ([sys.executable, __file__, "records", folder], None),

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import platform
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -19,11 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from solders.keypair import Keypair
+from tests.peers import npm
 
 PACKAGE = "@solana/surfpool-linux-x64-gnu"
 VERSION = "1.5.0"
 _SCRIPT = Path(__file__).parent / "surfnet.mjs"
-_INSTALL_TIMEOUT_S = 300
 _STOP_TIMEOUT_S = 10
 
 
@@ -44,9 +42,8 @@ class Surfnet:
 
 def missing() -> str | None:
     """Why Surfpool cannot run here, None where it can."""
-    for tool in ("node", "npm"):
-        if shutil.which(tool) is None:
-            return f"{tool} is not installed: Surfpool comes as an npm package"
+    if (reason := npm.missing()) is not None:
+        return f"{reason}: Surfpool comes as an npm package"
     machine = (platform.system(), platform.machine(), platform.libc_ver()[0])
     if machine != ("Linux", "x86_64", "glibc"):
         return f"{PACKAGE} is for Linux on x86_64 with glibc, this machine is {' '.join(machine)}"
@@ -55,30 +52,7 @@ def missing() -> str | None:
 
 def install(cache: Path) -> Path:
     """The folder below `cache` in which Node finds the package. Raises RuntimeError with npm's own words."""
-    folder = cache / f"surfpool-{VERSION}"
-    if folder.exists():
-        return folder
-    with tempfile.TemporaryDirectory(dir=cache, prefix="installing-") as made:
-        target = Path(made) / "package"
-        target.mkdir()
-        command = ["npm", "install", "--no-save", "--no-audit", "--no-fund", "--no-package-lock"]
-        done = subprocess.run(
-            [*command, "--prefix", str(target), f"{PACKAGE}@{VERSION}"],
-            cwd=target,
-            capture_output=True,
-            text=True,
-            timeout=_INSTALL_TIMEOUT_S,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise RuntimeError(f"npm could not install {PACKAGE}@{VERSION}:\n{done.stdout}{done.stderr}")
-        try:
-            os.rename(target, folder)
-        except OSError:
-            # Another test run was first; its copy is the same package.
-            if not folder.exists():
-                raise
-    return folder
+    return npm.install(cache, "surfpool", PACKAGE, VERSION)
 
 
 @contextmanager
