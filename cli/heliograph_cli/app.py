@@ -24,7 +24,9 @@ app = typer.Typer(
 )
 stream_app = typer.Typer(help="Say what is indexed.", no_args_is_help=True)
 decode_app = typer.Typer(help="Decode files; no database and no cluster needed.", no_args_is_help=True)
+idl_app = typer.Typer(help="The layouts that programs' events are decoded with.", no_args_is_help=True)
 app.add_typer(stream_app, name="stream")
+app.add_typer(idl_app, name="idl")
 app.add_typer(decode_app, name="decode")
 
 ConfigOption = Annotated[
@@ -369,3 +371,34 @@ def decode_account(
     from heliograph_cli.commands import decode as command
 
     return command.decode_account(files, idl=idl)
+
+
+@idl_app.command("fetch")
+def idl_fetch(
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="The program's address.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write there instead of to stdout.")
+    ] = None,
+    config: ConfigOption = None,
+    rpc: RpcOption = None,
+    verbose: VerboseOption = False,
+) -> int:
+    """A program's IDL as its cluster has it: of Program Metadata, else of Anchor's older account."""
+    _logs(verbose, None)
+    settings = _settings(config, rpc=rpc)
+    from heliograph_cli.commands import idl as command
+
+    return _until_done(command.fetch(settings, address, output=output))
+
+
+@idl_app.command("diff")
+def idl_diff(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="File of an IDL.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="File of a later IDL of the same program.")],
+    verbose: VerboseOption = False,
+) -> int:
+    """What a new IDL does to the tables: which appear, change or stay."""
+    _logs(verbose, None)
+    from heliograph_cli.commands import idl as command
+
+    return command.diff(old, new)

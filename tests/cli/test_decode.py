@@ -196,3 +196,34 @@ def test_a_program_that_is_no_address_is_named(encoder: Encoder, tmp_path: Path)
 def test_the_idl_of_another_program_is_told(encoder: Encoder, tmp_path: Path) -> None:
     answer = record(encoder, data=[encoder.event("OrderFilled", sample_fields("OrderFilled"))], cpi=[])
     refused(decode(tmp_path, answer, "--program", COMPUTE_BUDGET), 1, COMPUTE_BUDGET, str(encoder.address))
+
+
+def test_accounts_are_decoded_from_what_a_node_answers(tmp_path: Path) -> None:
+    document = {
+        "address": WALLET,
+        "metadata": {"name": "made", "version": "0.1.0", "spec": "0.1.0"},
+        "instructions": [],
+        "accounts": [{"name": "Kept", "discriminator": [9]}],
+        "types": [{"name": "Kept", "type": {"kind": "struct", "fields": [{"name": "x", "type": "u64"}]}}],
+    }
+    (tmp_path / "idl.json").write_text(json.dumps(document))
+    data = Encoder(document).account("Kept", {"x": 2**60})
+    value = {"owner": WALLET, "lamports": 1, "data": [base64.b64encode(data).decode(), "base64"]}
+    (tmp_path / "account.json").write_text(
+        json.dumps({"jsonrpc": "2.0", "id": 1, "result": {"value": value}})
+    )
+    told = run(tmp_path, "decode", "account", "--idl", "idl.json", "account.json")
+    assert (told.returncode, told.stderr) == (0, "")
+    assert json.loads(told.stdout) == {
+        "address": None,
+        "program": WALLET,
+        "name": "Kept",
+        "fields": {"x": str(2**60)},
+    }
+    (tmp_path / "account.json").write_text("{}")
+    refused(
+        run(tmp_path, "decode", "account", "--idl", "idl.json", "account.json"),
+        1,
+        "account.json",
+        "no account",
+    )
