@@ -402,3 +402,41 @@ def idl_diff(
     from heliograph_cli.commands import idl as command
 
     return command.diff(old, new)
+
+
+@idl_app.command("list")
+def idl_list(
+    stream: Annotated[str | None, typer.Argument(metavar="[STREAM]", help="One stream; all without.")] = None,
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+    data_dir: DataDirOption = None,
+    verbose: VerboseOption = False,
+) -> int:
+    """The IDLs of the streams' programs, each from the slot at which it is in force."""
+    _logs(verbose, None)
+    settings = _settings(config, database=database, data_dir=data_dir)
+    from heliograph_cli.commands import idl as command
+
+    return _until_done(command.list_all(settings, stream))
+
+
+@idl_app.command("add")
+def idl_add(
+    stream: Annotated[str, typer.Argument(metavar="STREAM", help="The stream that has the program.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The IDL.")],
+    from_slot: Annotated[int, typer.Option("--from-slot", min=0, help="First slot at which it is in force.")],
+    program: Annotated[
+        str | None,
+        typer.Option("--program", metavar="ADDRESS", help="Where the program is; else the IDL tells."),
+    ] = None,
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+    data_dir: DataDirOption = None,
+    verbose: VerboseOption = False,
+) -> int:
+    """Add an IDL; what nothing could decode until now is decoded with it where it fits."""
+    _logs(verbose, None)
+    settings = _settings(config, database=database, data_dir=data_dir)
+    from heliograph_cli.commands import idl as command
+
+    return _until_done(command.add(settings, stream, file, from_slot=from_slot, program=program))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
 
@@ -14,23 +16,86 @@ from heliograph_core.slot import Slot
 from heliograph_core.transaction import Transaction
 from heliograph_indexer.idl.decoder import Decoder
 from heliograph_indexer.idl.reader import read_idl
+from heliograph_indexer.idl.versions import Choice, Version, Versions
 from heliograph_indexer.protocol import Protocol
 from heliograph_indexer.walk import walk
+from heliograph_sql.idls import StoredIdl
 
 _FAILED = re.compile(r"Program ([1-9A-HJ-NP-Za-km-z]{32,44}) failed: custom program error: 0x([0-9a-f]+)")
 
 
 class Layouts(msgspec.Struct, frozen=True):
-    """How the programs of one stream speak: address to channels, address to decoder."""
+    """How the programs of one stream speak: address to channels, address to the decoder of the latest IDL.
+
+    versions: of the programs that have more than one IDL, all of them. only: of the others, the one, where it is known
+    since when and of which document.
+    """
 
     channels: Mapping[str, frozenset[Channel]]
     decoders: Mapping[str, Decoder]
+    versions: Mapping[str, Versions] = {}
+    only: Mapping[str, Version] = {}
 
     @classmethod
-    def of(cls, protocol: Protocol) -> Layouts:
-        """Those that ship with a protocol. Raises IdlError."""
-        decoders = {address: Decoder(read_idl(document)) for address, document in protocol.idls().items()}
-        return cls(protocol.channels(), decoders)
+    def of(cls, protocol: Protocol, stored: Iterable[StoredIdl] = ()) -> Layouts:
+        """What ships with a protocol, in force from slot 0, and what was added since. Raises IdlError."""
+        found: dict[str, dict[int, Version]] = {}
+        for address, document in protocol.idls().items():
+            digest = hashlib.sha256(document).hexdigest()
+            found[address] = {0: Version(0, digest, Decoder(read_idl(document)))}
+        for each in stored:
+            version = Version(each.first_slot, each.sha256, Decoder(read_idl(each.document)))
+            found.setdefault(each.program, {})[each.first_slot] = version
+        versions = {address: Versions(tuple(each.values())) for address, each in found.items()}
+        return cls(
+            protocol.channels(),
+            {address: each.latest.decoder for address, each in versions.items()},
+            {address: each for address, each in versions.items() if len(each.versions) > 1},
+            {address: each.latest for address, each in versions.items() if len(each.versions) == 1},
+        )
+
+    def history(self, program: str) -> tuple[Version, ...]:
+        """Every IDL of the program, the earliest first."""
+        if program in self.versions:
+            return self.versions[program].versions
+        return (self.only[program],) if program in self.only else ()
+
+    def at(self, slot: int) -> Mapping[str, Decoder]:
+        """The decoders in force at a slot."""
+        if not self.versions:
+            return self.decoders
+        return {
+            **self.decoders,
+            **{address: each.at(slot).decoder for address, each in self.versions.items()},
+        }
+
+    def event(self, raw: RawEvent, slot: int) -> tuple[str, dict[str, Any], Choice | None]:
+        """Raises DecodeError where no IDL of the program fits, or is known."""
+        versions = self.versions.get(raw.program)
+        if versions is not None:
+            return versions.event(raw.data, slot)
+        return *self._decoder(raw.program).event(raw.data), None
+
+    def account(self, program: str, data: bytes, slot: int) -> tuple[str, dict[str, Any]]:
+        """As event()."""
+        versions = self.versions.get(program)
+        if versions is not None:
+            return versions.account(data, slot)[:2]
+        return self._decoder(program).account(data)
+
+    def knows_event(self, program: str, data: bytes) -> bool:
+        """Whether the bytes begin as an event of the program, or nothing is known of it."""
+        versions = self.versions.get(program)
+        if versions is not None:
+            return versions.knows_event(data)
+        decoder = self.decoders.get(program)
+        return decoder is None or decoder.knows_event(data)
+
+    def _decoder(self, program: str) -> Decoder:
+        decoder = self.decoders.get(program)
+        if decoder is None:
+            raise DecodeError(f"no IDL of {program} is known")
+        return decoder
 
 
 class DecodedTransaction(msgspec.Struct, frozen=True, gc=False):
@@ -39,6 +104,7 @@ class DecodedTransaction(msgspec.Struct, frozen=True, gc=False):
     raw: what each of `events` was decoded from, in the same order.
     error_name: the IDL's name of a custom error, None where it succeeded or the IDL does not name it.
     truncated: the cluster cut the log lines, so events by log may be missing.
+    choices: where more than one IDL of a program had a say, who read the bytes.
     """
 
     transaction: Transaction
@@ -47,6 +113,7 @@ class DecodedTransaction(msgspec.Struct, frozen=True, gc=False):
     undecoded: tuple[Undecoded, ...]
     error_name: str | None
     truncated: bool
+    choices: tuple[Choice, ...] = ()
 
 
 class DecodedSlot(msgspec.Struct, frozen=True, gc=False):
@@ -65,36 +132,44 @@ def decode_slot(slot: Slot, layouts: Layouts) -> DecodedSlot:
 
 def decode_transaction(transaction: Transaction, slot: Slot, layouts: Layouts) -> DecodedTransaction:
     """The events of one transaction that stands in `slot`."""
-    name = error_name(transaction, layouts.decoders)
+    name = error_name(transaction, layouts.at(slot.number))
     walked = walk(transaction, layouts.channels)
     events: list[Event] = []
     originals: list[RawEvent] = []
     undecoded: list[Undecoded] = []
+    choices: list[Choice] = []
     for raw in walked.events:
         key = EventKey(slot.block_time, slot.number, transaction.tx_index, raw.ordinal, transaction.signature)
-        made = _decoded(raw, key, layouts.decoders.get(raw.program))
-        if isinstance(made, Event):
-            events.append(made)
-            originals.append(raw)
-        elif made is not None:
-            undecoded.append(made)
+        try:
+            event, fields, choice = layouts.event(raw, slot.number)
+        except DecodeError as error:
+            # The LOG channel carries text too, some of which happens to be base64.
+            if raw.channel is not Channel.LOG or layouts.knows_event(raw.program, raw.data):
+                undecoded.append(Undecoded(key, raw.program, raw.channel, raw.data, str(error)))
+            continue
+        events.append(Event(key, raw.program, raw.caller, raw.depth, raw.channel, event, fields))
+        originals.append(raw)
+        if choice is not None:
+            choices.append(choice)
     return DecodedTransaction(
-        transaction, tuple(events), tuple(originals), tuple(undecoded), name, walked.truncated
+        transaction,
+        tuple(events),
+        tuple(originals),
+        tuple(undecoded),
+        name,
+        walked.truncated,
+        tuple(choices),
     )
 
 
 def decode_account(update: AccountUpdate, program: str, layouts: Layouts) -> AccountState:
     """program: the stream's program whose account it is or was. A closed account has neither name nor fields."""
     name, fields, reason = None, None, None
-    decoder = layouts.decoders.get(program)
     if not update.closed:
-        if decoder is None:
-            reason = f"no IDL of {program} is known"
-        else:
-            try:
-                name, fields = decoder.account(update.data)
-            except DecodeError as error:
-                reason = str(error)
+        try:
+            name, fields = layouts.account(program, update.data, update.slot)
+        except DecodeError as error:
+            reason = str(error)
     return AccountState(
         update.address, program, update.slot, update.lamports, update.data, name, fields, reason
     )
@@ -131,20 +206,3 @@ def _failed_program(transaction: Transaction, code: int) -> str | None:
         if (found := _FAILED.fullmatch(line)) is not None:
             return found[1] if int(found[2], 16) == code else None
     return None
-
-
-def _decoded(raw: RawEvent, key: EventKey, decoder: Decoder | None) -> Event | Undecoded | None:
-    """None for a line of text on the LOG channel, which carries both."""
-    if decoder is None:
-        return Undecoded(key, raw.program, raw.channel, raw.data, f"no IDL of {raw.program} is known")
-    try:
-        name, fields = decoder.event(raw.data)
-    except DecodeError as error:
-        if raw.channel is Channel.LOG and not _begins_like_an_event(raw.data, decoder):
-            return None
-        return Undecoded(key, raw.program, raw.channel, raw.data, str(error))
-    return Event(key, raw.program, raw.caller, raw.depth, raw.channel, name, fields)
-
-
-def _begins_like_an_event(data: bytes, decoder: Decoder) -> bool:
-    return any(data.startswith(layout.discriminator) for layout in decoder.idl.events)

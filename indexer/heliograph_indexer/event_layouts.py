@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import assert_never
 
 from heliograph_core.errors import IdlError
+from heliograph_indexer.decode import Layouts
 from heliograph_indexer.idl.model import (
     Array,
     Bool,
@@ -62,6 +63,25 @@ def event_layouts(program: str, idl: Idl) -> list[EventLayout]:
         )
         for event in idl.events
     ]
+
+
+def layouts_of(layouts: Layouts) -> list[EventLayout]:
+    """Of every program of a stream: the events and fields of its latest IDL, then those that only older ones have."""
+    found = []
+    for program, decoder in layouts.decoders.items():
+        versions = layouts.versions.get(program)
+        idls = [each.decoder.idl for each in reversed(versions.versions)] if versions else [decoder.idl]
+        events: dict[str, dict[str, str]] = {}
+        for idl in idls:
+            for layout in event_layouts(program, idl):
+                fields = events.setdefault(layout.event, {})
+                for name, type_ in layout.fields:
+                    fields.setdefault(name, type_)
+        found += [
+            EventLayout(program=program, idl=decoder.idl.name, event=event, fields=tuple(fields.items()))
+            for event, fields in events.items()
+        ]
+    return found
 
 
 def column_type(kind: Type, idl: Idl) -> str:

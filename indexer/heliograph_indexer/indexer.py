@@ -16,7 +16,7 @@ from heliograph_core.account import AccountState
 from heliograph_core.errors import DatabaseUnavailable, LeaseLost, RpcRefused, SettingsError
 from heliograph_indexer.accounts import AccountFeed
 from heliograph_indexer.decode import Layouts
-from heliograph_indexer.event_layouts import event_layouts
+from heliograph_indexer.event_layouts import layouts_of
 from heliograph_indexer.pipeline import Committed, Pipeline
 from heliograph_indexer.projection import project_accounts
 from heliograph_indexer.protocol import Protocol
@@ -29,6 +29,7 @@ from heliograph_indexer.sources.rpc import RpcSource
 from heliograph_sql.accounts import list_open_accounts
 from heliograph_sql.database import Database
 from heliograph_sql.event_tables import EventTables, ensure_event_tables, event_tables
+from heliograph_sql.idls import list_idls
 from heliograph_sql.lease import Lease
 from heliograph_sql.streams import StreamRow, read_coverage
 from heliograph_sql.writer import Writer
@@ -192,6 +193,8 @@ class Indexer:
             _log.warning("lease_not_released", stream=self._stream.name, why=str(error))
 
     async def _lead(self, cluster: Cluster, lease: Lease, epoch: int) -> None:
+        stored = await self._waited(lambda: list_idls(self._database, self._stream.name))
+        self._layouts = Layouts.of(self._protocol, stored)
         writer = Writer(
             self._database,
             self._stream.name,
@@ -230,12 +233,7 @@ class Indexer:
 
     async def _event_tables(self) -> EventTables:
         """The tables of the stream's events, made where they are missing."""
-        layouts = [
-            layout
-            for program, decoder in self._layouts.decoders.items()
-            for layout in event_layouts(program, decoder.idl)
-        ]
-        tables = event_tables(self._stream.name, layouts)
+        tables = event_tables(self._stream.name, layouts_of(self._layouts))
         await ensure_event_tables(self._database, self._stream.name, tables.values())
         return tables
 

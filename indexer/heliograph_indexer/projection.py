@@ -39,6 +39,10 @@ def project_slots(stream: str, slots: Iterable[DecodedSlot], protocol: Protocol)
             signature = transaction.transaction.signature
             if transaction.truncated and not transaction.transaction.failed:
                 tally.add("log_truncated", "", number, {"signature": signature})
+            for choice in transaction.choices:
+                tally.add(
+                    "idl_choice", choice.name, number, {"signature": signature, "reason": choice.reason}
+                )
             for lost in transaction.undecoded:
                 undecoded.append(lost)
                 tally.add("undecoded", lost.data[:8].hex(), number, _place(lost))

@@ -25,6 +25,7 @@ from heliograph_sql.correction import clear_slots, store_slots
 from heliograph_sql.database import Database
 from heliograph_sql.event_tables import EventTables
 from heliograph_sql.folding import fold_live, lock_dirty_keys, mark_dirty, refold
+from heliograph_sql.idls import UndecodedPlace
 from heliograph_sql.json_text import json_text
 from heliograph_sql.queries import load
 from heliograph_sql.row_writing import Written, has_doubles, write_rows
@@ -92,6 +93,16 @@ class Writer:
         if outside or not wanted:
             raise ValueError(f"stream {self.stream}: the batch writes slots {outside} that are not rewritten")
         return await self._twice(lambda careful: self._rewrite(wanted, batch, epoch, careful), batch)
+
+    async def supply(self, batch: Batch, places: Sequence[UndecodedPlace]) -> int:
+        """Writes what was undecoded until now, and deletes it there, one transaction; the seq, kind `correct`.
+
+        places: of the undecoded rows that the batch's rows replace; the batch has no slots and no transactions, which
+        are stored already. Positions that gain changes become dirty. Raises WriteConflict where one of the undecoded
+        rows is gone: the slot was rewritten meanwhile.
+        """
+        self._check(batch)
+        return await self._twice(lambda careful: self._supply(batch, places, careful), batch)
 
     async def refold(self, limit: int = 200, *, epoch: int) -> int | None:
         """Folds up to `limit` dirty positions anew; the seq, kind `amend`, or None where none waits. Leader only."""
@@ -193,6 +204,31 @@ class Writer:
                 last=slots[-1],
                 first_time=first_time,
                 last_time=last_time,
+                rows=written.count,
+                incidents=[*batch.incidents, *written.incidents],
+            )
+
+    async def _supply(self, batch: Batch, places: Sequence[UndecodedPlace], careful: bool) -> int:
+        queries = load("idls.sql")
+        columns = [list(column) for column in zip(*places, strict=True)]
+        slots = sorted(set(columns[1]))
+        async with self._connection(slots[0], slots[-1]) as connection, connection.transaction():
+            deleted = await connection.fetch(queries["delete_undecoded"], self.stream, *columns)
+            if len(deleted) != len(places):
+                raise WriteConflict(
+                    f"stream {self.stream}: a slot of {slots[0]}..{slots[-1]} was rewritten by another writer meanwhile"
+                )
+            written = await self._write(connection, batch, None, careful)
+            await self._lock(connection, None)
+            await connection.execute(queries["stamp_slots"], self.stream, slots)
+            return await self._number(
+                connection,
+                "correct",
+                batch.origin,
+                first=slots[0],
+                last=slots[-1],
+                first_time=min(columns[0]),
+                last_time=max(columns[0]),
                 rows=written.count,
                 incidents=[*batch.incidents, *written.incidents],
             )

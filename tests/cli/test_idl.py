@@ -69,3 +69,23 @@ def test_a_file_that_is_no_idl_is_named(tmp_path: Path) -> None:
     (tmp_path / "none.json").write_text("{}")
     refused(run(tmp_path, "idl", "diff", str(IDL), "none.json"), 2, "none.json", "neither an Anchor IDL")
     refused(run(tmp_path, "idl", "diff", "absent.json", str(IDL)), 2, "absent.json", "cannot be read")
+
+
+def test_idls_of_a_stream_are_listed_and_added(tmp_path: Path, grown: Path) -> None:
+    database = ("--data-dir", "database")
+    assert run(tmp_path, "idl", "list", *database).stdout.startswith("no streams yet")
+    assert run(tmp_path, "stream", "add", "godark", "--first-slot", "1", *database).returncode == 0
+    told = run(tmp_path, "idl", "add", "godark", str(grown), "--from-slot", "50", *database)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "in force from slot 50; 0 events were decoded" in told.stdout
+    told = run(tmp_path, "idl", "list", "godark", *database)
+    rows = [line.split() for line in told.stdout.splitlines()]
+    assert [row[2:4] for row in rows if row[1] == PROGRAM] == [
+        ["0", "godark_positions"],
+        ["50", "godark_positions"],
+    ]
+    refused(run(tmp_path, "idl", "list", "nothing", *database), 2, "there is no stream 'nothing'")
+    other = run(
+        tmp_path, "idl", "add", "godark", str(grown), "--from-slot", "9", "--program", STRANGER, *database
+    )
+    refused(other, 2, STRANGER, "none of stream 'godark'")

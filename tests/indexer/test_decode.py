@@ -134,7 +134,7 @@ def test_an_account_is_decoded_closed_or_kept_with_the_reason() -> None:
     closed = decode_account(AccountUpdate(KEY, "", 5, 0, b""), POSITIONS, LAYOUTS)
     assert closed.name is None and closed.reason is None and closed.lamports == 0
     foreign = decode_account(AccountUpdate(KEY, KEY, 5, 10, b"x"), KEY, LAYOUTS)
-    assert foreign.reason == f"no IDL of {KEY} is known"
+    assert foreign.reason == f"$: no IDL of {KEY} is known"
 
 
 def test_layouts_hold_every_program_of_the_protocol() -> None:

@@ -1,0 +1,145 @@
+"""An IDL that arrives late: what it reads of the bytes that nothing read until now goes where it belongs.
+
+The new rows of a slot that is long covered are a correction of it: one commit of kind `correct` a page, which stamps
+the slots, so that subscribers are sent these slots' rows again. Undecoded rows say nothing of who invoked the
+program: `caller` of such an event is NULL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from heliograph_core.errors import DecodeError
+from heliograph_core.event import Channel, Event, EventKey, RawEvent
+from heliograph_core.slot import Slot
+from heliograph_core.transaction import Transaction
+from heliograph_indexer.decode import DecodedSlot, DecodedTransaction, Layouts
+from heliograph_indexer.event_layouts import layouts_of
+from heliograph_indexer.idl.versions import Choice
+from heliograph_indexer.projection import project_slots
+from heliograph_indexer.protocol import Protocol
+from heliograph_sql.batch import Batch
+from heliograph_sql.database import Database
+from heliograph_sql.event_tables import EventTables, ensure_event_tables, event_tables
+from heliograph_sql.idls import (
+    StoredIdl,
+    UndecodedEvent,
+    UndecodedPlace,
+    add_idl,
+    find_rows,
+    list_idls,
+    list_undecoded,
+)
+from heliograph_sql.plan import TablePlan
+from heliograph_sql.writer import Writer
+
+_Found = tuple[UndecodedEvent, Event, RawEvent, Choice | None]
+
+PAGE_ROWS = 2000
+"""Undecoded rows that are read, and decoded again, at once."""
+
+
+class Arrived(msgspec.Struct, frozen=True):
+    """stored: the IDL. decoded: undecoded rows that it reads. left: those that still nothing reads."""
+
+    stored: StoredIdl
+    decoded: int
+    left: int
+
+
+async def add_new_idl(
+    database: Database,
+    stream: str,
+    protocol: Protocol,
+    *,
+    program: str,
+    first_slot: int,
+    document: bytes,
+    holder: str,
+    page_rows: int = PAGE_ROWS,
+) -> Arrived:
+    """Stores the IDL as in force from `first_slot` and decodes again what fits it. Adding it again decodes again.
+
+    A running indexer uses it from the next time that it takes the lead. Raises SettingsError where another is there
+    from that slot, IdlError, and DatabaseError where a column is stored with another type than it asks for.
+    """
+    stored = await list_idls(database, stream)
+    others = [each for each in stored if (each.program, each.first_slot) != (program, first_slot)]
+    given = StoredIdl(program, first_slot, "", document.decode())
+    before = Layouts.of(protocol, others)
+    # The tables come first: an IDL that they cannot hold must not stop the indexer later.
+    tables = event_tables(stream, layouts_of(Layouts.of(protocol, [*others, given])))
+    await ensure_event_tables(database, stream, tables.values())
+    added = await add_idl(database, stream, program, first_slot, document)
+    after = Layouts.of(protocol, [*others, added])
+    writer = Writer(database, stream, holder, event_tables=tables)
+    decoded = left = 0
+    place = (0, 0, 0, 0)
+    while page := await list_undecoded(database, stream, after=place, limit=page_rows):
+        place = page[-1].place
+        events = [event for row in page if (event := _read(row, before, after)) is not None]
+        events = await _missing(database, tables, events)
+        if events:
+            await writer.supply(_batch(stream, protocol, events), [each[0].place for each in events])
+        decoded += len(events)
+        left += len(page) - len(events)
+    return Arrived(added, decoded, left)
+
+
+def _read(row: UndecodedEvent, before: Layouts, after: Layouts) -> _Found | None:
+    """The event, where only the new IDL reads it. What was read before lies there for another reason."""
+    if row.channel not in list(Channel):
+        return None
+    channel = Channel(row.channel)
+    raw = RawEvent(row.program, None, 1, channel, row.ordinal, row.data)
+    if _event(raw, row.slot, before) is not None:
+        return None
+    found = _event(raw, row.slot, after)
+    if found is None:
+        return None
+    key = EventKey(row.block_time, row.slot, row.tx_index, row.ordinal, row.signature)
+    name, fields, choice = found
+    return row, Event(key, row.program, None, 1, channel, name, fields), raw, choice
+
+
+async def _missing(database: Database, tables: EventTables, events: Sequence[_Found]) -> list[_Found]:
+    """Without those whose row is there already: such an event lies there for another reason, NUL in a text say."""
+    by_plan: dict[TablePlan, list[UndecodedPlace]] = {}
+    for row, event, _, _ in events:
+        by_plan.setdefault(tables[event.program, event.name].plan, []).append(row.place)
+    there: set[UndecodedPlace] = set()
+    for plan, places in by_plan.items():
+        there |= await find_rows(database, plan, places)
+    return [each for each in events if each[0].place not in there]
+
+
+def _event(raw: RawEvent, slot: int, layouts: Layouts) -> tuple[str, dict[str, Any], Choice | None] | None:
+    try:
+        return layouts.event(raw, slot)
+    except DecodeError:
+        return None
+
+
+def _batch(stream: str, protocol: Protocol, found: Sequence[_Found]) -> Batch:
+    slots = []
+    for row, event, raw, choice in found:
+        transaction = Transaction(row.signature, row.tx_index, None, None, None)
+        choices = () if choice is None else (choice,)
+        decoded = DecodedTransaction(transaction, (event,), (raw,), (), None, False, choices)
+        slots.append(DecodedSlot(Slot(row.slot, row.block_time, ()), (decoded,)))
+    projected = project_slots(stream, slots, protocol)
+    return Batch(
+        stream=stream,
+        first=found[0][0].slot,
+        last=max(each[0].slot for each in found),
+        origin="heal",
+        events=[each[1] for each in found],
+        undecoded=projected.undecoded,
+        records=projected.records,
+        states=projected.states,
+        incidents=projected.incidents,
+        originals={(row.slot, row.tx_index, row.ordinal): raw for row, _, raw, _ in found},
+    )

@@ -1,0 +1,47 @@
+-- The IDLs in force, each from its first slot.
+
+-- name: add_idl
+-- The row that is there afterwards: ours, or the one that was first.
+WITH added AS (
+    INSERT INTO heliograph.idls (stream, program, first_slot, sha256, idl)
+    VALUES ($1, $2, $3, $4, $5::text::jsonb)
+    ON CONFLICT (stream, program, first_slot) DO NOTHING
+    RETURNING sha256, idl::text
+)
+SELECT sha256, idl FROM added
+UNION ALL
+SELECT sha256, idl::text
+FROM heliograph.idls
+WHERE stream = $1 AND program = $2 AND first_slot = $3;
+
+-- name: list_idls
+SELECT program, first_slot, sha256, idl::text
+FROM heliograph.idls
+WHERE stream = $1
+ORDER BY program, first_slot;
+
+-- name: list_undecoded
+-- A page of what the programs said and nothing fitted, in chain order, after the given place.
+SELECT extract(epoch FROM block_time)::bigint AS block_time, slot, tx_index, ordinal, signature, program, channel, data
+FROM heliograph.undecoded
+WHERE stream = $1
+  AND (block_time, slot, tx_index, ordinal) > (to_timestamp($2::bigint), $3::bigint, $4::integer, $5::integer)
+ORDER BY block_time, slot, tx_index, ordinal
+LIMIT $6;
+
+-- name: delete_undecoded
+DELETE FROM heliograph.undecoded AS u
+USING unnest($2::bigint[], $3::bigint[], $4::integer[], $5::integer[]) AS old (block_time, slot, tx_index, ordinal)
+WHERE u.stream = $1
+  AND u.block_time = to_timestamp(old.block_time)
+  AND u.slot = old.slot
+  AND u.tx_index = old.tx_index
+  AND u.ordinal = old.ordinal
+RETURNING true;
+
+-- name: stamp_slots
+-- The stream's row is locked: seq + 1 is the commit under way.
+UPDATE heliograph.slots AS s
+SET seq = streams.seq + 1
+FROM heliograph.streams
+WHERE streams.name = $1 AND s.stream = $1 AND s.slot = ANY ($2::bigint[]);

@@ -1,0 +1,147 @@
+"""An IDL that arrives late: what nothing could read is read then, and goes where it belongs."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from heliograph_core.errors import DatabaseError, SettingsError
+from heliograph_core.slot import Span
+from heliograph_indexer.decode import Layouts, decode_slot
+from heliograph_indexer.event_layouts import layouts_of
+from heliograph_indexer.new_idl import Arrived, add_new_idl
+from heliograph_indexer.pipeline import make_batch
+from heliograph_indexer.projection import project_slots
+from heliograph_indexer.protocols import PROTOCOLS
+from heliograph_sql.database import Database
+from heliograph_sql.event_tables import ensure_event_tables, event_tables
+from heliograph_sql.idls import list_idls
+from heliograph_sql.streams import add_stream
+from heliograph_sql.writer import Writer
+
+GODARK = PROTOCOLS["godark"]
+PROGRAM = GODARK.programs["godark_positions"]
+DOCUMENT = json.loads((files("heliograph_indexer") / "idls" / "godark_positions.json").read_bytes())
+
+
+def grown(kind: str = "u8", field: str = "venue") -> bytes:
+    """The IDL after an upgrade that appends a field to one event."""
+    document = json.loads(json.dumps(DOCUMENT))
+    event = next(each for each in document["types"] if each["name"] == "OraclePriceUpdated")
+    event["type"]["fields"].append({"name": field, "type": kind})
+    return json.dumps(document).encode()
+
+
+class Rig:
+    """A stream in which slots 1 and 2 hold the old layout, 3 and 4 the new one, 5 what nothing reads."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    async def write(self, chain: Any) -> None:
+        await add_stream(
+            self.database, "godark", protocol="godark", programs=list(GODARK.programs.values()), first_slot=1
+        )
+        layouts = Layouts.of(GODARK)
+        tables = event_tables("godark", layouts_of(layouts))
+        await ensure_event_tables(self.database, "godark", tables.values())
+        old = [chain.slot(number) for number in (1, 2)]
+        new = [chain.slot(number, chain.event(number * 1_000_000) + b"\7") for number in (3, 4)]
+        slots = (*old, *new, chain.slot(5, chain.event(1) + b"\7\7"))
+        decoded = [decode_slot(slot, layouts) for slot in slots]
+        batch = make_batch(
+            "godark",
+            Span(1, 5, slots, 1_700_000_005),
+            decoded,
+            project_slots("godark", decoded, GODARK),
+            "live",
+        )
+        await Writer(self.database, "godark", "test", event_tables=tables).commit(batch, epoch=None)
+
+    async def add(self, document: bytes, first_slot: int = 3) -> Arrived:
+        return await add_new_idl(
+            self.database,
+            "godark",
+            GODARK,
+            program=PROGRAM,
+            first_slot=first_slot,
+            document=document,
+            holder="test",
+            page_rows=2,
+        )
+
+    async def fetch(self, query: str) -> list[tuple[Any, ...]]:
+        async with self.database.acquire() as connection:
+            return [tuple(row) for row in await connection.fetch(query)]
+
+
+@pytest.fixture
+async def rig(database: Database, oracle_chain: Any) -> Rig:
+    rig = Rig(database)
+    await rig.write(oracle_chain)
+    return rig
+
+
+async def test_what_fits_the_new_idl_leaves_the_undecoded_and_nothing_else_does(rig: Rig) -> None:
+    assert await rig.fetch("SELECT slot FROM heliograph.undecoded ORDER BY slot") == [(3,), (4,), (5,)]
+    arrived = await rig.add(grown())
+    assert (arrived.decoded, arrived.left) == (2, 1)
+    assert await rig.fetch("SELECT slot FROM heliograph.undecoded") == [(5,)]
+    assert await rig.fetch("SELECT slot, venue FROM godark.oracle_price_updated ORDER BY slot") == [
+        (1, None),
+        (2, None),
+        (3, 7),
+        (4, 7),
+    ]
+    assert await rig.fetch("SELECT slot FROM perps.oracle_prices ORDER BY slot") == [(1,), (2,), (3,), (4,)]
+
+
+async def test_late_rows_are_a_correction_of_their_slots(rig: Rig) -> None:
+    await rig.add(grown())
+    commits = await rig.fetch("SELECT seq, kind, first_slot, last_slot FROM heliograph.commits ORDER BY seq")
+    assert commits == [(1, "apply", 1, 5), (2, "correct", 3, 4)]
+    assert await rig.fetch("SELECT slot, seq FROM heliograph.slots ORDER BY slot") == [
+        (1, 1),
+        (2, 1),
+        (3, 2),
+        (4, 2),
+        (5, 1),
+    ]
+
+
+async def test_adding_it_again_changes_nothing_and_another_from_that_slot_is_refused(rig: Rig) -> None:
+    first = await rig.add(grown())
+    again = await rig.add(grown())
+    assert (again.stored, again.decoded, again.left) == (first.stored, 0, 1)
+    with pytest.raises(SettingsError, match="another IDL from slot 3"):
+        await rig.add(grown("i8"))
+
+
+async def test_a_later_start_decodes_the_same_and_tells_the_choice(rig: Rig) -> None:
+    assert (await rig.add(grown(), first_slot=4)).decoded == 2
+    choices = await rig.fetch("SELECT slot, detail FROM heliograph.incidents WHERE kind = 'idl_choice'")
+    assert [slot for slot, _ in choices] == [3]
+    assert "the IDL from slot 4" in choices[0][1]
+
+
+async def test_an_idl_that_the_tables_cannot_hold_is_not_stored(rig: Rig) -> None:
+    await rig.add(grown())
+    with pytest.raises(DatabaseError, match="venue is stored as smallint"):
+        await rig.add(grown("string"), first_slot=9)
+    assert [each.first_slot for each in await list_idls(rig.database, "godark")] == [3]
+
+
+async def test_the_decoder_of_a_slot_is_the_one_in_force_there(rig: Rig, oracle_chain: Any) -> None:
+    await rig.add(grown())
+    layouts = Layouts.of(GODARK, await list_idls(rig.database, "godark"))
+    for number, extra in ((2, b""), (3, b"\7")):
+        slot = oracle_chain.slot(number, oracle_chain.event(1) + extra)
+        (transaction,) = decode_slot(slot, layouts).transactions
+        assert ("venue" in transaction.events[0].fields) == bool(extra)
+        assert transaction.choices == ()
+    # Each layout out of its time: read all the same, and told.
+    (transaction,) = decode_slot(oracle_chain.slot(9, oracle_chain.event(1)), layouts).transactions
+    assert len(transaction.choices) == 1
