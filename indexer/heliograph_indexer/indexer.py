@@ -42,6 +42,10 @@ RENEW_EVERY_S = 1.0
 
 REFOLD_EVERY_S = 1.0
 """How often the leader looks for positions that wait to be folded anew."""
+REFOLD_KEYS = 10
+"""Positions that are folded anew in one commit."""
+REFOLD_PAUSE = 4.0
+"""Pause after such a commit, in multiples of the time it took."""
 
 SUBSCRIBE_S = 5.0
 """Longest wait for the subscription before live begins: without it rows come late, and none is lost."""
@@ -298,14 +302,20 @@ class Indexer:
                 await asyncio.sleep(wait)
 
     async def _refold(self, writer: Writer, epoch: int) -> None:
-        """Folds anew what writers of late history touched; the leader alone may."""
+        """Folds anew what writers of late history touched; the leader alone may.
+
+        Live commits wait while it folds, and while a gap is healed the same positions come again and again, each time
+        with a longer history: few at once, and with pauses in proportion.
+        """
+        loop = asyncio.get_running_loop()
         while True:
+            began, folded = loop.time(), None
             try:
-                if await writer.refold(epoch=epoch) is not None:
-                    continue
+                folded = await writer.refold(REFOLD_KEYS, epoch=epoch)
             except DatabaseUnavailable as error:
                 _log.warning("database_away", stream=self._stream.name, why=str(error))
-            await asyncio.sleep(REFOLD_EVERY_S)
+            took = loop.time() - began
+            await asyncio.sleep(REFOLD_EVERY_S if folded is None else REFOLD_PAUSE * took)
 
     async def _renew(self, lease: Lease) -> None:
         while True:

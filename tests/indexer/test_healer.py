@@ -50,7 +50,7 @@ def settings(net: Localnet, **heal: Any) -> IndexerSettings:
     return IndexerSettings(
         rpc_url=net.rpc_url,
         ws_url=net.ws_url,
-        rpc=RpcSettings(attempts=2, backoff_s=0.005, backoff_max_s=0.02),
+        rpc=RpcSettings(deadline_s=1.5, attempts=2, backoff_s=0.005, backoff_max_s=0.02),
         poll_interval_s=0.05,
         retry_s=0.01,
         retry_max_s=0.05,
