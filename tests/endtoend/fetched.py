@@ -9,10 +9,11 @@ from heliograph_localnet.localnet import Localnet
 
 
 class Fetched:
-    """signatures: how often each was asked for with getTransaction since `restart`."""
+    """signatures: how often each was asked for with getTransaction since `restart`. Of slots up to now alone."""
 
     def __init__(self, localnet: Localnet) -> None:
-        self._localnet = localnet
+        rows = localnet.truth()["heliograph.transactions"]
+        self._slots: dict[str, int] = {row["signature"]: row["slot"] for row in rows}
         self.signatures: Counter[str] = Counter()
         localnet.node.faults.add(self._note)
 
@@ -21,9 +22,7 @@ class Fetched:
 
     def slots(self) -> set[int]:
         """Slots of which anything was asked for."""
-        asked = self.signatures
-        rows = self._localnet.truth()["heliograph.transactions"]
-        return {row["slot"] for row in rows if row["signature"] in asked}
+        return {self._slots[signature] for signature in self.signatures}
 
     def twice(self) -> list[str]:
         """What was asked for more than once."""
@@ -31,5 +30,7 @@ class Fetched:
 
     def _note(self, occasion: Occasion) -> Reaction | None:
         if occasion.moment == "request" and occasion.method == "getTransaction":
-            self.signatures[occasion.value[0]] += 1
+            signature = occasion.value[0]
+            if signature in self._slots:
+                self.signatures[signature] += 1
         return None

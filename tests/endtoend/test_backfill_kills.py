@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import subprocess
 import time
 from pathlib import Path
 
@@ -27,9 +26,11 @@ GODARK = PROTOCOLS["godark"]
 HISTORY_SLOTS = int(os.environ.get("HELIOGRAPH_SOAK_SLOTS", "800"))
 """Slots of history; `HELIOGRAPH_SOAK_SLOTS=50000` is the long run."""
 PIECE_SLOTS = 200
-LIFE_S = (1.0, 1.8)
-"""Shortest and longest life of a backfill; its start takes about one second of it."""
+LIFE_S = (0.05, 0.8)
+"""Shortest and longest life of a backfill from its first fetch on; its start takes about one second more."""
 MOST_LIVES = 10 + HISTORY_SLOTS // 20
+_POLL_S = 0.02
+_PATIENCE_S = 60.0
 
 
 async def test_a_backfill_killed_every_second_is_complete_and_fetched_nothing_twice_but_what_was_in_hand(
@@ -57,12 +58,12 @@ async def test_a_backfill_killed_every_second_is_complete_and_fetched_nothing_tw
             f"[heal]\nclaim_ttl_s = 1.0\npoll_s = 0.2\nbatch_rows = 500\npiece_slots = {PIECE_SLOTS}\n"
         )
         arguments = ("backfill", stream.name, "--from", str(settings.first_slot), "--to", str(now))
+        fetched = Fetched(localnet)
         indexer = indexing(database, stream, GODARK, _settings(localnet))
         async with indexer, asyncio.TaskGroup() as tasks:
             producing = tasks.create_task(localnet.run())
             # What is not final is left to live indexing, and the range ends there.
             await _final(localnet, now)
-            fetched = Fetched(localnet)
             lives, in_hand, ended = 0, [0], False
             complete_through = -1
             while not ended:
@@ -71,8 +72,8 @@ async def test_a_backfill_killed_every_second_is_complete_and_fetched_nothing_tw
                 before = await read_coverage(database, stream.name)
                 fetched.restart()
                 backfill = Heliograph(tmp_path, arguments)
-                ended = await _lives_through(backfill, dice.uniform(*LIFE_S))
-                asked = {slot for slot in fetched.slots() if slot <= now}
+                ended = await _lives_through(backfill, fetched, dice.uniform(*LIFE_S))
+                asked = fetched.slots()
                 doubled = [slot for slot in asked if slot in before]
                 assert doubled == [], f"life {lives} fetched slots that were covered: {doubled[:5]}"
                 after = await read_coverage(database, stream.name)
@@ -111,31 +112,35 @@ async def test_a_backfill_killed_every_second_is_complete_and_fetched_nothing_tw
     assert filled.ranges == ((settings.first_slot, now),)
 
 
-async def _lives_through(backfill: Heliograph, life_s: float) -> bool:
-    """Whether it came to its end by itself; else it is killed."""
-    try:
-        await asyncio.to_thread(backfill.process.wait, life_s)
-    except subprocess.TimeoutExpired:
+async def _lives_through(backfill: Heliograph, fetched: Fetched, life_s: float) -> bool:
+    """Whether it came to its end by itself; else it is killed, life_s seconds after it first fetched something."""
+    ended = asyncio.create_task(asyncio.to_thread(backfill.process.wait))
+    async with asyncio.timeout(_PATIENCE_S):
+        while True:
+            if fetched.signatures or ended.done():
+                break
+            await asyncio.sleep(_POLL_S)
+    done, _ = await asyncio.wait({ended}, timeout=life_s)
+    if not done:
         backfill.process.kill()
-        await asyncio.to_thread(backfill.process.wait)
-        return False
-    return True
+        await ended
+    return bool(done)
 
 
 async def _final(localnet: Localnet, slot: int) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(_PATIENCE_S):
         while True:
             if localnet.chain.slot_at(Commitment.FINALIZED) >= slot:
                 return
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(_POLL_S)
 
 
 async def _settled(database: Database) -> None:
-    async with asyncio.timeout(30), database.acquire() as connection:
+    async with asyncio.timeout(_PATIENCE_S), database.acquire() as connection:
         while True:
             if not await connection.fetchval("SELECT EXISTS (SELECT FROM heliograph.dirty)"):
                 return
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(_POLL_S)
 
 
 def _settings(localnet: Localnet) -> IndexerSettings:
