@@ -71,7 +71,7 @@ class HealSettings:
     """Slots that are claimed, fetched and then given up as one; two healers meet at such borders."""
     claim_ttl_s: float = 15.0
     """Seconds after which the claim of a healer that died may be taken over; prolonged at a third of them."""
-    batch_rows: int = 5_000
+    batch_rows: int = 2_000
     """Rows after which a batch is committed."""
     batch_bytes: int = 16 * 1024 * 1024
     """Bytes of log lines and event data after which a batch is committed."""
