@@ -64,8 +64,7 @@ class IndexerStatus(msgspec.Struct, frozen=True, gc=False):
     committed_time (unix seconds) where known; both None before there is one. accounts_through: context slot of
     the last snapshot of accounts. trouble: what the cluster is being waited for, None where all goes well.
     deaf: why its notifications do not come, which costs latency only, None where they do.
-    the last snapshot of accounts. trouble: what the cluster is being waited for, None where all goes well. healing: of
-    the gaps below live, None before this process leads.
+    healing: of the gaps below live, None before this process leads.
     """
 
     stream: str

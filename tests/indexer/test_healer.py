@@ -167,11 +167,13 @@ async def test_what_a_dead_healer_had_claimed_is_filled_when_its_claim_ends(
     database: Database, net: Localnet, stream: StreamRow, healers: Healers
 ) -> None:
     first = stream.first_slot
-    dead = Writer(database, "godark", "dead", claim_ttl_s=1.0)
+    dead = Writer(database, "godark", "dead", claim_ttl_s=600)
     await dead.claim(first, first + 15)
     healer = await healers.start()
     await healers.until(lambda: healer.status.gap_slots == 16)
     assert await read_coverage(database, "godark") == SlotSet([(first + 16, confirmed(net))])
+    async with database.acquire() as connection:
+        await connection.execute("UPDATE heliograph.claims SET expires = clock_timestamp()")
     await healers.until(lambda: healer.status.gaps == 0)
     assert await stored(database) == expected(net)
 
