@@ -243,6 +243,33 @@ def status(
 
 
 @app.command()
+def backfill(
+    stream: Annotated[str, typer.Argument(metavar="STREAM", help="The stream whose history is wanted.")],
+    first: Annotated[int | None, typer.Option("--from", metavar="SLOT", min=0, help="First slot.")] = None,
+    last: Annotated[
+        int | None,
+        typer.Option("--to", metavar="SLOT", min=0, help="Last slot; the newest final one without it."),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="Instead of --from: so long ago, as in 7d.")
+    ] = None,
+    config: ConfigOption = None,
+    rpc: RpcOption = None,
+    database: DatabaseOption = None,
+    data_dir: DataDirOption = None,
+    verbose: VerboseOption = False,
+    log_file: LogFileOption = None,
+) -> int:
+    """Fill what is missing of a range of slots; run again, it goes on where it ended. May run beside `up`."""
+    leave_on_signal()
+    _logs(verbose, log_file)
+    settings = _settings(config, rpc=rpc, database=database, data_dir=data_dir)
+    from heliograph_cli.commands import backfill as command
+
+    return _until_done(command.backfill(settings, stream, first=first, last=last, since=since))
+
+
+@app.command()
 def localnet(
     port: Annotated[
         int, typer.Option(min=1, max=65534, help="Port of JSON-RPC; the WebSocket is on the next.")

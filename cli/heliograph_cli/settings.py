@@ -11,7 +11,7 @@ from typing import Any
 from heliograph_cli.sections import REQUIRED, Key, keys_of, read_section, refuse_unknown, variable_name
 from heliograph_core.errors import SettingsError
 from heliograph_graphql.settings import ApiSettings
-from heliograph_indexer.settings import IndexerSettings, RpcSettings
+from heliograph_indexer.settings import HealSettings, IndexerSettings, RpcSettings
 from heliograph_sql.settings import DatabaseSettings
 
 FILE = "heliograph.toml"
@@ -66,7 +66,8 @@ def sections() -> dict[str, tuple[Key, ...]]:
         "rpc": (Key("url", str | None, None, url.meaning), ws_url, *keys_of(RpcSettings)),
         "database": keys_of(DatabaseSettings),
         "api": (*keys_of(ListenSettings), *keys_of(ApiSettings)),
-        "indexer": keys_of(IndexerSettings, without=("rpc_url", "ws_url", "rpc")),
+        "indexer": keys_of(IndexerSettings, without=("rpc_url", "ws_url", "rpc", "heal")),
+        "heal": keys_of(HealSettings),
         "streams.NAME": keys_of(StreamSettings),
     }
 
@@ -136,12 +137,16 @@ def build(
         rpc.pop("ws_url", None)
     url, ws_url = rpc.pop("url", None), rpc.pop("ws_url", None)
     listen = {key.name: api.pop(key.name) for key in keys_of(ListenSettings) if key.name in api}
-    limits = RpcSettings(**rpc)
+    limits, heal = RpcSettings(**rpc), HealSettings(**given["heal"])
     return Settings(
         database=DatabaseSettings(**given["database"]),
         listen=ListenSettings(**listen),
         api=ApiSettings(**api),
-        indexer=IndexerSettings(rpc_url=url, ws_url=ws_url, rpc=limits, **given["indexer"]) if url else None,
+        indexer=(
+            IndexerSettings(rpc_url=url, ws_url=ws_url, rpc=limits, heal=heal, **given["indexer"])
+            if url
+            else None
+        ),
         streams=dict(_streams(document.get("streams", {}), stream_keys, file_name)),
     )
 

@@ -22,6 +22,7 @@ _ABOUT = {
     "database": "PostgreSQL: where, and how much of it one process uses.",
     "api": "The web application.",
     "indexer": "How the streams are indexed.",
+    "heal": "How gaps are filled, by the healer beside live indexing and by `heliograph backfill`.",
     "streams.NAME": "One table a stream, called by its name. In the file only.",
 }
 

@@ -1,4 +1,7 @@
-"""One stream's indexer: leads by lease, resumes from coverage, and runs source, pipeline and accounts side by side."""
+"""One stream's indexer: leads by lease, begins at the head, and runs live, healer and accounts side by side.
+
+Coverage is the only checkpoint: where live begins is told in beginning.py, what it leaves behind is healed.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,12 @@ import msgspec
 import structlog
 
 from heliograph_core.account import AccountState
-from heliograph_core.errors import DatabaseUnavailable, LeaseLost, RpcRefused, SettingsError
+from heliograph_core.errors import DatabaseUnavailable, LeaseLost, RpcRefused, RpcUnavailable, SettingsError
 from heliograph_indexer.accounts import AccountFeed
+from heliograph_indexer.beginning import live_begins
 from heliograph_indexer.decode import Layouts
-from heliograph_indexer.event_layouts import layouts_of
+from heliograph_indexer.event_store import open_event_tables, open_layouts
+from heliograph_indexer.healer import Healer, HealStatus, heal_share
 from heliograph_indexer.pipeline import Committed, Pipeline
 from heliograph_indexer.projection import project_accounts
 from heliograph_indexer.protocol import Protocol
@@ -28,8 +33,6 @@ from heliograph_indexer.sources.logfeed import LogFeed
 from heliograph_indexer.sources.rpc import RpcSource
 from heliograph_sql.accounts import list_open_accounts
 from heliograph_sql.database import Database
-from heliograph_sql.event_tables import EventTables, ensure_event_tables, event_tables
-from heliograph_sql.idls import list_idls
 from heliograph_sql.lease import Lease
 from heliograph_sql.streams import StreamRow, read_coverage
 from heliograph_sql.writer import Writer
@@ -39,6 +42,13 @@ RENEW_EVERY_S = 1.0
 
 REFOLD_EVERY_S = 1.0
 """How often the leader looks for positions that wait to be folded anew."""
+REFOLD_KEYS = 10
+"""Positions that are folded anew in one commit."""
+REFOLD_PAUSE = 4.0
+"""Pause after such a commit, in multiples of the time it took."""
+
+SUBSCRIBE_S = 5.0
+"""Longest wait for the subscription before live begins: without it rows come late, and none is lost."""
 
 State = Literal["starting", "standby", "leading", "stopped"]
 
@@ -54,6 +64,7 @@ class IndexerStatus(msgspec.Struct, frozen=True, gc=False):
     committed_time (unix seconds) where known; both None before there is one. accounts_through: context slot of
     the last snapshot of accounts. trouble: what the cluster is being waited for, None where all goes well.
     deaf: why its notifications do not come, which costs latency only, None where they do.
+    healing: of the gaps below live, None before this process leads.
     """
 
     stream: str
@@ -68,6 +79,7 @@ class IndexerStatus(msgspec.Struct, frozen=True, gc=False):
     accounts_through: int | None
     trouble: str | None = None
     deaf: str | None = None
+    healing: HealStatus | None = None
 
     @property
     def lag_slots(self) -> int | None:
@@ -116,6 +128,7 @@ class Indexer:
         self._state: State = "starting"
         self._source: RpcSource | None = None
         self._feed: LogFeed | None = None
+        self._healer: Healer | None = None
         self._last: Committed | None = None
         self._commits = self._transactions = self._rows = self._accounts = 0
         self._accounts_through: int | None = None
@@ -138,6 +151,7 @@ class Indexer:
             accounts_through=self._accounts_through,
             trouble=self._source.trouble if self._source is not None else None,
             deaf=self._feed.trouble if self._feed is not None else None,
+            healing=self._healer.status if self._healer is not None else None,
         )
 
     async def run(self) -> None:
@@ -170,7 +184,7 @@ class Indexer:
                 lease = Lease(self._database, self._stream.name, self.holder, self._settings.lease_ttl_s)
                 epoch = await self._acquired(lease)
                 try:
-                    await self._lead(cluster, lease, epoch)
+                    await self._lead(client, cluster, lease, epoch)
                 except LeaseLost as error:
                     _log.warning("lease_lost", stream=self._stream.name, why=str(error))
                 finally:
@@ -192,15 +206,14 @@ class Indexer:
         except (DatabaseUnavailable, TimeoutError) as error:
             _log.warning("lease_not_released", stream=self._stream.name, why=str(error))
 
-    async def _lead(self, cluster: Cluster, lease: Lease, epoch: int) -> None:
-        stored = await self._waited(lambda: list_idls(self._database, self._stream.name))
-        self._layouts = Layouts.of(self._protocol, stored)
-        writer = Writer(
-            self._database,
-            self._stream.name,
-            self.holder,
-            event_tables=await self._waited(self._event_tables),
+    async def _lead(self, client: RpcClient, cluster: Cluster, lease: Lease, epoch: int) -> None:
+        self._layouts = await self._waited(
+            lambda: open_layouts(self._database, self._stream.name, self._protocol)
         )
+        tables = await self._waited(
+            lambda: open_event_tables(self._database, self._stream.name, self._layouts)
+        )
+        writer = Writer(self._database, self._stream.name, self.holder, event_tables=tables)
         pipeline = Pipeline(
             self._database,
             self._stream.name,
@@ -215,15 +228,24 @@ class Indexer:
         source = RpcSource(
             cluster, self._stream.programs, self._settings, feed=feed, on_incident=pipeline.incident
         )
-        first = await self._resume_point()
         self._source, self._feed = source, feed
+        self._healer = Healer(
+            self._database,
+            self._stream,
+            self._protocol,
+            self._settings,
+            Cluster(heal_share(client, self._settings), self._settings.commitment),
+            holder=f"{self.holder}:heal",
+        )
         self._state = "leading"
-        _log.info("leading", stream=self._stream.name, epoch=epoch, first=first, rpc=cluster.endpoint)
+        _log.info("leading", stream=self._stream.name, epoch=epoch, rpc=cluster.endpoint)
+        begun: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._renew(lease))
                 tasks.create_task(feed.run())
-                tasks.create_task(pipeline.run(source.spans(first, None)))
+                tasks.create_task(self._follow(cluster, feed, source, pipeline, begun))
+                tasks.create_task(self._fill_below(self._healer, begun))
                 tasks.create_task(self._refold(writer, epoch))
                 if self._settings.accounts:
                     tasks.create_task(self._follow_accounts(cluster, writer, pipeline, epoch))
@@ -231,16 +253,42 @@ class Indexer:
             # The first failure is the cause; the others were cancelled for it.
             raise group.exceptions[0] from None
 
-    async def _event_tables(self) -> EventTables:
-        """The tables of the stream's events, made where they are missing."""
-        tables = event_tables(self._stream.name, layouts_of(self._layouts))
-        await ensure_event_tables(self._database, self._stream.name, tables.values())
-        return tables
-
-    async def _resume_point(self) -> int:
+    async def _follow(
+        self,
+        cluster: Cluster,
+        feed: LogFeed,
+        source: RpcSource,
+        pipeline: Pipeline,
+        begun: asyncio.Future[int],
+    ) -> None:
+        """Live: from the head on, as beginning.py says."""
+        try:
+            async with asyncio.timeout(SUBSCRIBE_S):
+                await feed.ready.wait()
+        except TimeoutError:
+            _log.warning("not_subscribed", stream=self._stream.name, waited_s=SUBSCRIBE_S)
+        noted = await self._noted_slot(cluster)
         coverage = await self._waited(lambda: read_coverage(self._database, self._stream.name))
-        through = coverage.through(self._stream.first_slot)
-        return self._stream.first_slot if through is None else through + 1
+        catch_up = self._settings.heal.catch_up_slots
+        first = live_begins(coverage, self._stream.first_slot, noted, catch_up)
+        _log.info("live_begins", stream=self._stream.name, first=first, noted=noted)
+        begun.set_result(first)
+        await pipeline.run(source.spans(first, None))
+
+    async def _noted_slot(self, cluster: Cluster) -> int:
+        backoff = Backoff(self._settings.retry_s, self._settings.retry_max_s)
+        while True:
+            try:
+                return await cluster.slot()
+            except RpcUnavailable as error:
+                wait = backoff.next(error.retry_after)
+                _log.warning(
+                    "slot_unavailable", stream=self._stream.name, why=str(error), retry_in_s=round(wait, 2)
+                )
+                await asyncio.sleep(wait)
+
+    async def _fill_below(self, healer: Healer, begun: asyncio.Future[int]) -> None:
+        await healer.run(await begun - 1)
 
     async def _waited(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """The result of a database call, after however many tries."""
@@ -256,14 +304,20 @@ class Indexer:
                 await asyncio.sleep(wait)
 
     async def _refold(self, writer: Writer, epoch: int) -> None:
-        """Folds anew what writers of late history touched; the leader alone may."""
+        """Folds anew what writers of late history touched; the leader alone may.
+
+        Live commits wait while it folds, and while a gap is healed the same positions come again and again, each time
+        with a longer history: few at once, and with pauses in proportion.
+        """
+        loop = asyncio.get_running_loop()
         while True:
+            began, folded = loop.time(), None
             try:
-                if await writer.refold(epoch=epoch) is not None:
-                    continue
+                folded = await writer.refold(REFOLD_KEYS, epoch=epoch)
             except DatabaseUnavailable as error:
                 _log.warning("database_away", stream=self._stream.name, why=str(error))
-            await asyncio.sleep(REFOLD_EVERY_S)
+            took = loop.time() - began
+            await asyncio.sleep(REFOLD_EVERY_S if folded is None else REFOLD_PAUSE * took)
 
     async def _renew(self, lease: Lease) -> None:
         while True:

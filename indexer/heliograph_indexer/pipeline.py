@@ -16,6 +16,7 @@ import structlog
 from heliograph_core.errors import DatabaseUnavailable, WriteConflict
 from heliograph_core.records import EventRecord
 from heliograph_core.slot import Span
+from heliograph_indexer.batching import BatchLimits, join_until_full
 from heliograph_indexer.decode import DecodedSlot, Layouts, decode_slot
 from heliograph_indexer.projection import Projected, project_slots
 from heliograph_indexer.protocol import Protocol
@@ -43,7 +44,7 @@ class Committed(msgspec.Struct, frozen=True, gc=False):
 class Pipeline:
     """Commits the spans of one source. epoch: the lease's for the head's leader, None for any other writer.
 
-    on_commit is told of each commit after it was made. Incidents handed to `incident()` go with the next commit.
+    limits: spans are joined to batches up to these; None commits each span by itself. on_commit is told of each commit after it was made. Incidents handed to `incident()` go with the next commit.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Pipeline:
         *,
         epoch: int | None,
         origin: Origin = "live",
+        limits: BatchLimits | None = None,
         on_commit: Callable[[Committed], None] | None = None,
     ) -> None:
         self._database = database
@@ -67,6 +69,7 @@ class Pipeline:
         self._settings = settings
         self._epoch = epoch
         self._origin: Origin = origin
+        self._limits = limits
         self._on_commit = on_commit
         self._incidents: list[Incident] = []
 
@@ -79,11 +82,15 @@ class Pipeline:
         """Until the spans end. Raises what the source raises, LeaseLost, and what no retry mends."""
         read: asyncio.Queue[Span | None] = asyncio.Queue(self._settings.queue_spans)
         made: asyncio.Queue[Batch | None] = asyncio.Queue(self._settings.queue_spans)
+        # The batch that waits here and the one being written are large already.
+        full = made if self._limits is None else asyncio.Queue[Batch | None](1)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(_feed(spans, read))
                 tasks.create_task(self._decode(read, made))
-                tasks.create_task(self._write(made))
+                if self._limits is not None:
+                    tasks.create_task(join_until_full(made, full, self._limits))
+                tasks.create_task(self._write(full))
         except BaseExceptionGroup as group:
             # The first failure is the cause; the others were cancelled for it.
             raise group.exceptions[0] from None

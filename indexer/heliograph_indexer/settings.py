@@ -60,6 +60,45 @@ class RpcSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class HealSettings:
+    """How gaps are filled: by the healer beside live indexing, and by a backfill on request."""
+
+    order: Literal["newest", "oldest"] = "newest"
+    """Which uncovered slots come first."""
+    catch_up_slots: int = 128
+    """A gap at the head of at most so many slots, as a restart leaves it, is caught up in order; 0: never."""
+    piece_slots: int = 1_000
+    """Slots that are claimed, fetched and then given up as one; two healers meet at such borders."""
+    claim_ttl_s: float = 15.0
+    """Seconds after which the claim of a healer that died may be taken over; prolonged at a third of them."""
+    batch_rows: int = 2_000
+    """Rows after which a batch is committed."""
+    batch_bytes: int = 16 * 1024 * 1024
+    """Bytes of log lines and event data after which a batch is committed."""
+    batch_age_s: float = 1.0
+    """Seconds that a batch may wait for more before it is committed."""
+    rate_share: float = 0.5
+    """Part of the endpoint's rate limits that the healer may use beside live indexing, above 0 and up to 1."""
+    concurrency: int = 2
+    """HTTP exchanges that the healer has under way at once."""
+    batch_calls: int = 25
+    """Calls in one batch of the healer; the fewer, the shorter a live call waits behind it."""
+    poll_s: float = 2.0
+    """Seconds until gaps are looked for again where there is none, or where others have claimed them all."""
+    refused_s: float = 60.0
+    """Seconds until slots that the endpoint refused for good, as with pruned history, are asked for again."""
+
+    def __post_init__(self) -> None:
+        _require_positive(
+            self, *(f.name for f in fields(self) if f.type in ("int", "float") and f.name != "catch_up_slots")
+        )
+        if self.catch_up_slots < 0:
+            raise SettingsError(f"catch_up_slots is {self.catch_up_slots}: give 0 or more")
+        if self.rate_share > 1:
+            raise SettingsError(f"rate_share is {self.rate_share}: give a part above 0 and up to 1")
+
+
+@dataclass(frozen=True, kw_only=True)
 class IndexerSettings:
     """How one stream is indexed."""
 
@@ -69,6 +108,8 @@ class IndexerSettings:
     """Address of its WebSocket. None: derived from rpc_url; with a port, the next one; without, the same host."""
     rpc: RpcSettings = field(default_factory=RpcSettings)
     """Limits and patience of requests."""
+    heal: HealSettings = field(default_factory=HealSettings)
+    """How gaps are filled."""
     commitment: Commitment = "confirmed"
     """What counts as having happened. `processed` is not offered: it skips and repeats slots."""
     poll_interval_s: float = 1.0

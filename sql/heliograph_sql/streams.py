@@ -92,6 +92,17 @@ async def read_coverage(database: Database, stream: str) -> SlotSet:
     return SlotSet((row["first"], row["last"]) for row in rows)
 
 
+async def extend_down(database: Database, stream: str) -> int | None:
+    """Lets completeness count from the lowest slot of the covered range that reaches up to first_slot.
+
+    Returns the new first_slot, None where nothing right below the old one is covered. completeThrough never falls
+    back by it: the range that holds the new first slot ends where the old one's did, or right below it.
+    """
+    async with database.acquire() as connection:
+        first: int | None = await connection.fetchval(load("streams.sql")["extend_down"], stream)
+    return first
+
+
 def check_name(name: str) -> None:
     """Raises SettingsError where `name` cannot name a stream and the schema of its events."""
     if not _NAME.fullmatch(name) or name.startswith("pg_") or name in _RESERVED:

@@ -23,10 +23,17 @@ class Subscriber:
         self._arrived = asyncio.Condition()
         self.messages: dict[str, list[dict[str, Any]]] = {}
 
-    async def subscribe(self, field: str, selection: str, *, after: str | None = None) -> None:
-        """One subscription a field. after: the cursor behind which it begins, else whenever the server gets to it."""
+    async def subscribe(
+        self, field: str, selection: str, *, after: str | None = None, history: bool = False
+    ) -> None:
+        """One subscription a field. after: the cursor behind which it begins, else whenever the server gets to it.
+
+        history: what was filled in on request, too.
+        """
         self.messages[field] = []
-        arguments = "" if after is None else f"(after: {json.dumps(after)})"
+        given = [] if after is None else [f"after: {json.dumps(after)}"]
+        given += ["history: true"] if history else []
+        arguments = f"({', '.join(given)})" if given else ""
         query = f"subscription {{ {field}{arguments} {{ {selection} }} }}"
         await self._send({"type": "subscribe", "id": field, "payload": {"query": query}})
 

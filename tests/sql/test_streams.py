@@ -10,7 +10,14 @@ import pytest
 from heliograph_core.errors import SettingsError
 from heliograph_core.intervals import SlotSet
 from heliograph_sql.database import Database
-from heliograph_sql.streams import StreamRow, add_stream, get_stream, list_streams, read_coverage
+from heliograph_sql.streams import (
+    StreamRow,
+    add_stream,
+    extend_down,
+    get_stream,
+    list_streams,
+    read_coverage,
+)
 
 
 async def add(database: Database, name: str = "godark", **other: Any) -> StreamRow:
@@ -86,3 +93,31 @@ async def test_coverage_comes_back_as_ranges(database: Database) -> None:
     async with database.acquire() as connection:
         await connection.execute("UPDATE heliograph.coverage SET slots = '{[1,4),[6,7)}'")
     assert await read_coverage(database, "godark") == SlotSet([(1, 3), (6, 6)])
+
+
+@pytest.mark.parametrize(
+    ("covered", "moved"),
+    [
+        ("{}", None),
+        ("{[100,120)}", None),
+        # Right below, and from there on.
+        ("{[40,100)}", 40),
+        ("{[40,120)}", 40),
+        # A hole between: completeness still counts from where it did.
+        ("{[40,99),[100,120)}", None),
+        ("{[10,20),[40,120)}", 40),
+    ],
+)
+async def test_completeness_counts_from_lower_slots_once_all_between_is_covered(
+    database: Database, covered: str, moved: int | None
+) -> None:
+    await add(database, first_slot=100)
+    async with database.acquire() as connection:
+        await connection.execute(f"UPDATE heliograph.coverage SET slots = '{covered}'")
+    before = (await read_coverage(database, "godark")).through(100)
+    assert await extend_down(database, "godark") == moved
+    stream = await get_stream(database, "godark")
+    assert stream is not None and stream.first_slot == (moved or 100)
+    after = (await read_coverage(database, "godark")).through(stream.first_slot)
+    assert (after or 0) >= (before or 0)
+    assert await extend_down(database, "godark") is None

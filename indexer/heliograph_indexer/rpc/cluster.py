@@ -12,6 +12,7 @@ from heliograph_core.account import AccountUpdate
 from heliograph_core.errors import RpcError
 from heliograph_indexer.rpc import faults
 from heliograph_indexer.rpc.client import Call, RpcClient
+from heliograph_indexer.rpc.share import ClientShare
 
 HIGHEST_TRANSACTION_VERSION = 1
 """Live on mainnet since September 2026; a lower number makes most blocks fail with -32015 (FACTS)."""
@@ -81,7 +82,7 @@ class AccountScan(msgspec.Struct, frozen=True, gc=False):
 class Cluster:
     """A Solana cluster as one endpoint shows it, at one commitment. Errors are the client's."""
 
-    def __init__(self, client: RpcClient, commitment: str = "confirmed") -> None:
+    def __init__(self, client: RpcClient | ClientShare, commitment: str = "confirmed") -> None:
         self._client = client
         self._commitment = commitment
 

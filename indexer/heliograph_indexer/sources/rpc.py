@@ -27,7 +27,7 @@ from heliograph_indexer.walk import needs_record
 PROOF_DEPTH = 8
 """Slots below the tip that are tried where the tip's block is not served yet."""
 FINALITY_GAP = 64
-"""A gap of at least this many slots is asked for its finalized part, which needs no audit."""
+"""A gap of at least this many slots, and any range with an end, is asked for its finalized part, which needs no audit."""
 SKIP_GAP = 256
 """A range that ends at least this many slots below the tip is paged from its end down."""
 SKIP_BLOCKS = 16
@@ -128,7 +128,7 @@ class RpcSource:
         self._tip = tip
         self.head_slot = max(self.head_slot, tip)
         final = -1
-        if tip - opened >= FINALITY_GAP:
+        if last is not None or tip - opened >= FINALITY_GAP:
             final = await self._cluster.slot("finalized")
         for slot in range(tip, max(opened, tip - PROOF_DEPTH + 1) - 1, -1):
             try:

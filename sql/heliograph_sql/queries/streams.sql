@@ -39,3 +39,12 @@ SELECT lower(range) AS first, upper(range) - 1 AS last
 FROM heliograph.coverage, unnest(slots) AS range
 WHERE stream = $1
 ORDER BY 1;
+
+-- name: extend_down
+-- Completeness is counted from the lowest slot from which everything up to the old first_slot is covered: a value that
+-- was true before stays true, whatever history is still missing below.
+UPDATE heliograph.streams AS s
+SET first_slot = lower(range)
+FROM heliograph.coverage AS c, unnest(c.slots) AS range
+WHERE s.name = $1 AND c.stream = s.name AND range @> s.first_slot - 1
+RETURNING s.first_slot;

@@ -1,0 +1,63 @@
+"""A part of one endpoint's capacity, for work that must not hold up live indexing.
+
+The calls go through the same client, so that the endpoint's limits hold for all of them together; before they get
+there they wait here, for a rate, a number of exchanges and a size of batches of their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from heliograph_core.errors import RpcError
+from heliograph_indexer.rpc.bucket import TokenBucket
+from heliograph_indexer.rpc.client import Call, RpcClient
+
+T = TypeVar("T")
+
+
+class ClientShare:
+    """Asks as RpcClient does. rate: calls a second, None for no limit; concurrency: batches under way at once."""
+
+    def __init__(
+        self, client: RpcClient, *, rate: float | None, burst: int, concurrency: int, batch_calls: int
+    ) -> None:
+        self._client = client
+        self._bucket = TokenBucket(rate, burst) if rate else None
+        self._under_way = asyncio.Semaphore(concurrency)
+        self._batch_calls = batch_calls
+
+    @property
+    def endpoint(self) -> str:
+        """The endpoint as it may be printed."""
+        return self._client.endpoint
+
+    async def call(
+        self, method: str, *params: Any, decoder: msgspec.json.Decoder[T], give_back: Collection[int] = ()
+    ) -> T:
+        """See RpcClient.call."""
+        outcome = (await self._part([Call(method, params)], decoder, give_back))[0]
+        if isinstance(outcome, RpcError):
+            raise outcome
+        return outcome
+
+    async def batch(
+        self, calls: Sequence[Call], *, decoder: msgspec.json.Decoder[T], give_back: Collection[int] = ()
+    ) -> list[T | RpcError]:
+        """See RpcClient.batch."""
+        size = self._batch_calls
+        parts = [calls[at : at + size] for at in range(0, len(calls), size)]
+        async with asyncio.TaskGroup() as tasks:
+            asked = [tasks.create_task(self._part(part, decoder, give_back)) for part in parts]
+        return [outcome for each in asked for outcome in each.result()]
+
+    async def _part(
+        self, calls: Sequence[Call], decoder: msgspec.json.Decoder[T], give_back: Collection[int]
+    ) -> list[T | RpcError]:
+        async with self._under_way:
+            if self._bucket is not None:
+                await self._bucket.take(len(calls))
+            return await self._client.batch(calls, decoder=decoder, give_back=give_back)

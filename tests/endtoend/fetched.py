@@ -1,0 +1,36 @@
+"""Counts what a node is asked for: every transaction, by the slot in which it stands."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from heliograph_localnet.faults import Occasion, Reaction
+from heliograph_localnet.localnet import Localnet
+
+
+class Fetched:
+    """signatures: how often each was asked for with getTransaction since `restart`. Of slots up to now alone."""
+
+    def __init__(self, localnet: Localnet) -> None:
+        rows = localnet.truth()["heliograph.transactions"]
+        self._slots: dict[str, int] = {row["signature"]: row["slot"] for row in rows}
+        self.signatures: Counter[str] = Counter()
+        localnet.node.faults.add(self._note)
+
+    def restart(self) -> None:
+        self.signatures.clear()
+
+    def slots(self) -> set[int]:
+        """Slots of which anything was asked for."""
+        return {self._slots[signature] for signature in self.signatures}
+
+    def twice(self) -> list[str]:
+        """What was asked for more than once."""
+        return [signature for signature, count in self.signatures.items() if count > 1]
+
+    def _note(self, occasion: Occasion) -> Reaction | None:
+        if occasion.moment == "request" and occasion.method == "getTransaction":
+            signature = occasion.value[0]
+            if signature in self._slots:
+                self.signatures[signature] += 1
+        return None

@@ -1,0 +1,149 @@
+"""A backfill that is killed again and again, beside live indexing, ends complete and fetches nothing twice."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from pathlib import Path
+
+from tests.cli.process import Heliograph
+from tests.endtoend.comparison import differences, read_tables
+from tests.endtoend.fetched import Fetched
+from tests.endtoend.indexing import caught_up, indexing
+
+from heliograph_core.intervals import SlotSet
+from heliograph_indexer.protocols import PROTOCOLS
+from heliograph_indexer.settings import IndexerSettings
+from heliograph_localnet.commitment import Commitment
+from heliograph_localnet.localnet import Localnet
+from heliograph_localnet.settings import LocalnetSettings
+from heliograph_sql.database import Database
+from heliograph_sql.streams import add_stream, get_stream, read_coverage
+
+GODARK = PROTOCOLS["godark"]
+HISTORY_SLOTS = int(os.environ.get("HELIOGRAPH_SOAK_SLOTS", "800"))
+"""Slots of history; `HELIOGRAPH_SOAK_SLOTS=50000` is the long run."""
+PIECE_SLOTS = 200
+LIFE_S = (0.05, 0.8)
+"""Shortest and longest life of a backfill from its first fetch on; its start takes about one second more."""
+MOST_LIVES = 10 + HISTORY_SLOTS // 20
+_POLL_S = 0.02
+_PATIENCE_S = 60.0
+
+
+async def test_a_backfill_killed_every_second_is_complete_and_fetched_nothing_twice_but_what_was_in_hand(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    seed = int(time.time())
+    print(f"seed {seed}")
+    dice = random.Random(seed)
+    settings = LocalnetSettings(
+        seed=seed, rate=20, traders=40, funding_interval_seconds=10, jump_probability=0.1
+    )
+    async with Localnet(settings) as localnet:
+        await localnet.step(HISTORY_SLOTS)
+        now = localnet.chain.slot_at(Commitment.CONFIRMED)
+        stream = await add_stream(
+            database,
+            settings.stream,
+            protocol=GODARK.name,
+            programs=localnet.programs,
+            first_slot=now + 1,
+        )
+        (tmp_path / "heliograph.toml").write_text(
+            f'rpc = {{ url = "{localnet.rpc_url}", ws_url = "{localnet.ws_url}" }}\n'
+            f'database = "{database_url}"\n'
+            f"[heal]\nclaim_ttl_s = 1.0\npoll_s = 0.2\nbatch_rows = 500\npiece_slots = {PIECE_SLOTS}\n"
+        )
+        arguments = ("backfill", stream.name, "--from", str(settings.first_slot), "--to", str(now))
+        fetched = Fetched(localnet)
+        indexer = indexing(database, stream, GODARK, _settings(localnet))
+        async with indexer, asyncio.TaskGroup() as tasks:
+            producing = tasks.create_task(localnet.run())
+            # What is not final is left to live indexing, and the range ends there.
+            await _final(localnet, now)
+            lives, in_hand, ended = 0, [0], False
+            complete_through = -1
+            while not ended:
+                lives += 1
+                assert lives < MOST_LIVES
+                before = await read_coverage(database, stream.name)
+                fetched.restart()
+                backfill = Heliograph(tmp_path, arguments)
+                ended = await _lives_through(backfill, fetched, dice.uniform(*LIFE_S))
+                asked = fetched.slots()
+                doubled = [slot for slot in asked if slot in before]
+                assert doubled == [], f"life {lives} fetched slots that were covered: {doubled[:5]}"
+                after = await read_coverage(database, stream.name)
+                in_hand.append(len([slot for slot in asked if slot not in after]))
+                # However far back history reaches by now, what was complete stays complete.
+                row = await get_stream(database, stream.name)
+                assert row is not None
+                through = after.through(row.first_slot)
+                assert through is None or through >= complete_through
+                complete_through = through or complete_through
+            assert backfill.process.returncode == 0, backfill.stderr
+            assert f"slots {settings.first_slot}..{now} of godark are complete" in backfill.stdout
+            producing.cancel()
+            await asyncio.wait({producing})
+            last = localnet.chain.slot_at(Commitment.CONFIRMED)
+            row = await get_stream(database, stream.name)
+            assert row is not None and row.first_slot == settings.first_slot
+            await caught_up(database, row, last, accounts=True)
+            await _settled(database)
+        truth = localnet.truth(last)
+    for market in truth["perps.markets"]:
+        del market["account_slot"]
+    async with database.acquire() as connection:
+        stored = await read_tables(connection, stream.name)
+        origins = await connection.fetch(
+            "SELECT origin, first_slot, last_slot FROM heliograph.commits WHERE kind = 'apply'"
+        )
+    told = differences(truth, stored)
+    print(
+        f"{lives - 1} kills, {len(truth['heliograph.transactions'])} transactions, most slots in hand {max(in_hand)}"
+    )
+    assert not told, told
+    assert lives > 2, "nothing was killed"
+    assert max(in_hand) <= PIECE_SLOTS
+    filled = SlotSet((one["first_slot"], one["last_slot"]) for one in origins if one["origin"] == "backfill")
+    assert filled.ranges == ((settings.first_slot, now),)
+
+
+async def _lives_through(backfill: Heliograph, fetched: Fetched, life_s: float) -> bool:
+    """Whether it came to its end by itself; else it is killed, life_s seconds after it first fetched something."""
+    ended = asyncio.create_task(asyncio.to_thread(backfill.process.wait))
+    async with asyncio.timeout(_PATIENCE_S):
+        while True:
+            if fetched.signatures or ended.done():
+                break
+            await asyncio.sleep(_POLL_S)
+    done, _ = await asyncio.wait({ended}, timeout=life_s)
+    if not done:
+        backfill.process.kill()
+        await ended
+    return bool(done)
+
+
+async def _final(localnet: Localnet, slot: int) -> None:
+    async with asyncio.timeout(_PATIENCE_S):
+        while True:
+            if localnet.chain.slot_at(Commitment.FINALIZED) >= slot:
+                return
+            await asyncio.sleep(_POLL_S)
+
+
+async def _settled(database: Database) -> None:
+    async with asyncio.timeout(_PATIENCE_S), database.acquire() as connection:
+        while True:
+            if not await connection.fetchval("SELECT EXISTS (SELECT FROM heliograph.dirty)"):
+                return
+            await asyncio.sleep(_POLL_S)
+
+
+def _settings(localnet: Localnet) -> IndexerSettings:
+    return IndexerSettings(
+        rpc_url=localnet.rpc_url, ws_url=localnet.ws_url, wake_on_slot=True, reconcile_interval_s=1.0
+    )
