@@ -14,9 +14,10 @@ import structlog
 
 from heliograph_core.account import AccountState
 from heliograph_core.errors import DatabaseUnavailable, LeaseLost, RpcRefused, SettingsError
-from heliograph_indexer.accounts import AccountFeed
+from heliograph_indexer.accounts import AccountFeed, CommitAccounts
 from heliograph_indexer.decode import Layouts
 from heliograph_indexer.event_layouts import event_layouts
+from heliograph_indexer.finalizer import DOUBTS, Finalizer
 from heliograph_indexer.pipeline import Committed, Pipeline
 from heliograph_indexer.projection import project_accounts
 from heliograph_indexer.protocol import Protocol
@@ -51,7 +52,8 @@ class IndexerStatus(msgspec.Struct, frozen=True, gc=False):
 
     head_slot: highest slot that the cluster showed; committed_slot: through which this process committed, at
     committed_time (unix seconds) where known; both None before there is one. accounts_through: context slot of
-    the last snapshot of accounts. trouble: what the cluster is being waited for, None where all goes well.
+    the last snapshot of accounts. final_slot: rows at or below are final, None until that is known here.
+    trouble: what the cluster is being waited for, None where all goes well.
     deaf: why its notifications do not come, which costs latency only, None where they do.
     """
 
@@ -65,6 +67,7 @@ class IndexerStatus(msgspec.Struct, frozen=True, gc=False):
     rows: int
     accounts: int
     accounts_through: int | None
+    final_slot: int | None = None
     trouble: str | None = None
     deaf: str | None = None
 
@@ -118,6 +121,8 @@ class Indexer:
         self._last: Committed | None = None
         self._commits = self._transactions = self._rows = self._accounts = 0
         self._accounts_through: int | None = None
+        self._finalizer: Finalizer | None = None
+        self._refold_now = asyncio.Event()
 
     @property
     def status(self) -> IndexerStatus:
@@ -135,9 +140,15 @@ class Indexer:
             rows=self._rows,
             accounts=self._accounts,
             accounts_through=self._accounts_through,
-            trouble=self._source.trouble if self._source is not None else None,
+            final_slot=self._finalizer.final_slot if self._finalizer is not None else None,
+            trouble=self._trouble(),
             deaf=self._feed.trouble if self._feed is not None else None,
         )
+
+    def _trouble(self) -> str | None:
+        if self._source is not None and self._source.trouble is not None:
+            return self._source.trouble
+        return self._finalizer.trouble if self._finalizer is not None else None
 
     async def run(self) -> None:
         """Until stop() or cancellation. A lost lease means waiting for it again.
@@ -169,7 +180,7 @@ class Indexer:
                 lease = Lease(self._database, self._stream.name, self.holder, self._settings.lease_ttl_s)
                 epoch = await self._acquired(lease)
                 try:
-                    await self._lead(cluster, lease, epoch)
+                    await self._lead(client, cluster, lease, epoch)
                 except LeaseLost as error:
                     _log.warning("lease_lost", stream=self._stream.name, why=str(error))
                 finally:
@@ -191,7 +202,7 @@ class Indexer:
         except (DatabaseUnavailable, TimeoutError) as error:
             _log.warning("lease_not_released", stream=self._stream.name, why=str(error))
 
-    async def _lead(self, cluster: Cluster, lease: Lease, epoch: int) -> None:
+    async def _lead(self, client: RpcClient, cluster: Cluster, lease: Lease, epoch: int) -> None:
         writer = Writer(
             self._database,
             self._stream.name,
@@ -208,12 +219,33 @@ class Indexer:
             epoch=epoch,
             on_commit=self._committed,
         )
-        feed = LogFeed(self._settings, self._stream.programs)
-        source = RpcSource(
-            cluster, self._stream.programs, self._settings, feed=feed, on_incident=pipeline.incident
+        finalizer = Finalizer(
+            self._database,
+            self._stream.name,
+            self._stream.programs,
+            writer,
+            self._protocol,
+            self._layouts,
+            self._settings,
+            confirmed=cluster,
+            finalized=Cluster(client, "finalized"),
+            epoch=epoch,
+            on_incident=pipeline.incident,
+            on_correction=self._refold_now.set,
+            commit_accounts=self._account_writer(writer, pipeline, epoch)
+            if self._settings.accounts
+            else None,
         )
+
+        def on_incident(kind: str, slot: int | None, detail: dict[str, object]) -> None:
+            pipeline.incident(kind, slot, detail)
+            if kind in DOUBTS and slot is not None:
+                finalizer.doubt(slot)
+
+        feed = LogFeed(self._settings, self._stream.programs)
+        source = RpcSource(cluster, self._stream.programs, self._settings, feed=feed, on_incident=on_incident)
         first = await self._resume_point()
-        self._source, self._feed = source, feed
+        self._source, self._feed, self._finalizer = source, feed, finalizer
         self._state = "leading"
         _log.info("leading", stream=self._stream.name, epoch=epoch, first=first, rpc=cluster.endpoint)
         try:
@@ -221,9 +253,12 @@ class Indexer:
                 tasks.create_task(self._renew(lease))
                 tasks.create_task(feed.run())
                 tasks.create_task(pipeline.run(source.spans(first, None)))
+                tasks.create_task(finalizer.run())
                 tasks.create_task(self._refold(writer, epoch))
                 if self._settings.accounts:
-                    tasks.create_task(self._follow_accounts(cluster, writer, pipeline, epoch))
+                    tasks.create_task(
+                        self._follow_accounts(cluster, writer, pipeline, epoch, finalizer.doubt_accounts)
+                    )
         except BaseExceptionGroup as group:
             # The first failure is the cause; the others were cancelled for it.
             raise group.exceptions[0] from None
@@ -265,7 +300,13 @@ class Indexer:
                     continue
             except DatabaseUnavailable as error:
                 _log.warning("database_away", stream=self._stream.name, why=str(error))
-            await asyncio.sleep(REFOLD_EVERY_S)
+            try:
+                async with asyncio.timeout(REFOLD_EVERY_S):
+                    await self._refold_now.wait()
+            except TimeoutError:
+                continue
+            finally:
+                self._refold_now.clear()
 
     async def _renew(self, lease: Lease) -> None:
         while True:
@@ -276,10 +317,8 @@ class Indexer:
                 # The epoch guards every write; a lease that runs out meanwhile only lets another one lead.
                 _log.warning("lease_not_renewed", stream=self._stream.name, why=str(error))
 
-    async def _follow_accounts(
-        self, cluster: Cluster, writer: Writer, pipeline: Pipeline, epoch: int
-    ) -> None:
-        async def commit(states: Sequence[AccountState], through: int | None) -> None:
+    def _account_writer(self, writer: Writer, pipeline: Pipeline, epoch: int) -> CommitAccounts:
+        async def commit(states: Sequence[AccountState], through: int | None = None) -> None:
             projected, incidents = project_accounts(self._stream.name, states, self._protocol)
             for incident in incidents:
                 pipeline.incident(incident.kind, incident.slot, dict(incident.detail))
@@ -290,7 +329,18 @@ class Indexer:
             if through is not None:
                 self._accounts_through = through
 
-        feed = AccountFeed(cluster, self._layouts, self._settings, commit)
+        return commit
+
+    async def _follow_accounts(
+        self,
+        cluster: Cluster,
+        writer: Writer,
+        pipeline: Pipeline,
+        epoch: int,
+        on_fork: Callable[[int], None],
+    ) -> None:
+        commit = self._account_writer(writer, pipeline, epoch)
+        feed = AccountFeed(cluster, self._layouts, self._settings, commit, on_fork)
         feed.remember(await self._waited(lambda: list_open_accounts(self._database, self._stream.name)))
         try:
             await feed.run()
