@@ -15,7 +15,7 @@ import structlog
 from solana.rpc.commitment import Commitment
 from solana.rpc.websocket_api import OverflowPolicy, SolanaWsClient
 from solders.pubkey import Pubkey
-from solders.rpc.responses import ProgramNotification
+from solders.rpc.responses import ProgramNotification, SlotNotification
 
 from heliograph_core.account import AccountState, AccountUpdate
 from heliograph_core.errors import RpcUnavailable
@@ -42,12 +42,21 @@ class AccountFeed:
     """
 
     def __init__(
-        self, cluster: Cluster, layouts: Layouts, settings: IndexerSettings, commit: CommitAccounts
+        self,
+        cluster: Cluster,
+        layouts: Layouts,
+        settings: IndexerSettings,
+        commit: CommitAccounts,
+        on_fork: Callable[[int], None] | None = None,
     ) -> None:
+        """on_fork: told of a slot that was announced again, from which on states may be of blocks that are gone."""
         self._cluster = cluster
         self._layouts = layouts
         self._settings = settings
         self._commit = commit
+        self._on_fork = on_fork
+        self._highest_seen = -1
+        self._forked_from: int | None = None
         self._programs = tuple(layouts.channels)
         self._open: dict[str, tuple[str, int]] = {}
         self._changed: dict[str, AccountUpdate] = {}
@@ -86,6 +95,7 @@ class AccountFeed:
             max_size=None,
         )
         self._changed.clear()
+        self._highest_seen = -1
         reader: asyncio.Task[str] | None = None
         try:
             why = await self._subscribe(client)
@@ -125,6 +135,8 @@ class AccountFeed:
                     notification = await client.recv()
                 if isinstance(notification, ProgramNotification):
                     self._buffer(notification)
+                elif isinstance(notification, SlotNotification):
+                    self._see(notification.result.slot)
             return f"{self._settings.account_queue} changes wait: a snapshot is cheaper"
         except TimeoutError:
             return f"silent for {self._settings.socket_silence_s:g} s"
@@ -132,6 +144,16 @@ class AccountFeed:
             return f"{type(error).__name__}: {error}"
         finally:
             self._wake.set()
+
+    def _see(self, slot: int) -> None:
+        """A slot that comes again is another block: what waits to be stored of the one before it is read anew."""
+        if slot <= self._highest_seen:
+            for address, update in self._changed.items():
+                if update.slot >= slot:
+                    self._changed[address] = AccountUpdate(address, update.owner, 0, 0, b"")
+            self._forked_from = slot if self._forked_from is None else min(slot, self._forked_from)
+            self._wake.set()
+        self._highest_seen = slot
 
     def _buffer(self, notification: ProgramNotification) -> None:
         slot = notification.result.context.slot
@@ -150,7 +172,7 @@ class AccountFeed:
         await self._reconcile()
         next_scan = loop.time() + self._settings.reconcile_interval_s
         while not reader.done():
-            if not self._changed:
+            if not self._changed and self._forked_from is None:
                 self._wake.clear()
                 try:
                     async with asyncio.timeout_at(next_scan):
@@ -160,9 +182,16 @@ class AccountFeed:
                 else:
                     await asyncio.sleep(self._settings.account_batch_s)
             await self._apply()
+            self._tell_of_fork()
             if loop.time() >= next_scan:
                 await self._reconcile()
                 next_scan = loop.time() + self._settings.reconcile_interval_s
+
+    def _tell_of_fork(self) -> None:
+        """Only now: what was read or notified before is stored, and whoever mends it must find it there."""
+        forked, self._forked_from = self._forked_from, None
+        if forked is not None and self._on_fork is not None:
+            self._on_fork(forked)
 
     async def _apply(self) -> None:
         """Commits what was notified since the last time."""

@@ -17,10 +17,11 @@ import structlog
 
 from heliograph_core.account import AccountState
 from heliograph_core.errors import DatabaseUnavailable, LeaseLost, RpcRefused, RpcUnavailable, SettingsError
-from heliograph_indexer.accounts import AccountFeed
+from heliograph_indexer.accounts import AccountFeed, CommitAccounts
 from heliograph_indexer.beginning import live_begins
 from heliograph_indexer.decode import Layouts
 from heliograph_indexer.event_store import open_event_tables, open_layouts
+from heliograph_indexer.finalizer import DOUBTS, Finalizer
 from heliograph_indexer.healer import Healer, HealStatus, heal_share
 from heliograph_indexer.pipeline import Committed, Pipeline
 from heliograph_indexer.projection import project_accounts
@@ -62,7 +63,8 @@ class IndexerStatus(msgspec.Struct, frozen=True, gc=False):
 
     head_slot: highest slot that the cluster showed; committed_slot: through which this process committed, at
     committed_time (unix seconds) where known; both None before there is one. accounts_through: context slot of
-    the last snapshot of accounts. trouble: what the cluster is being waited for, None where all goes well.
+    the last snapshot of accounts. final_slot: rows at or below are final, None until that is known here.
+    trouble: what the cluster is being waited for, None where all goes well.
     deaf: why its notifications do not come, which costs latency only, None where they do.
     healing: of the gaps below live, None before this process leads.
     """
@@ -77,6 +79,7 @@ class IndexerStatus(msgspec.Struct, frozen=True, gc=False):
     rows: int
     accounts: int
     accounts_through: int | None
+    final_slot: int | None = None
     trouble: str | None = None
     deaf: str | None = None
     healing: HealStatus | None = None
@@ -132,6 +135,8 @@ class Indexer:
         self._last: Committed | None = None
         self._commits = self._transactions = self._rows = self._accounts = 0
         self._accounts_through: int | None = None
+        self._finalizer: Finalizer | None = None
+        self._refold_now = asyncio.Event()
 
     @property
     def status(self) -> IndexerStatus:
@@ -149,10 +154,16 @@ class Indexer:
             rows=self._rows,
             accounts=self._accounts,
             accounts_through=self._accounts_through,
-            trouble=self._source.trouble if self._source is not None else None,
+            final_slot=self._finalizer.final_slot if self._finalizer is not None else None,
+            trouble=self._trouble(),
             deaf=self._feed.trouble if self._feed is not None else None,
             healing=self._healer.status if self._healer is not None else None,
         )
+
+    def _trouble(self) -> str | None:
+        if self._source is not None and self._source.trouble is not None:
+            return self._source.trouble
+        return self._finalizer.trouble if self._finalizer is not None else None
 
     async def run(self) -> None:
         """Until stop() or cancellation. A lost lease means waiting for it again.
@@ -224,11 +235,32 @@ class Indexer:
             epoch=epoch,
             on_commit=self._committed,
         )
-        feed = LogFeed(self._settings, self._stream.programs)
-        source = RpcSource(
-            cluster, self._stream.programs, self._settings, feed=feed, on_incident=pipeline.incident
+        finalizer = Finalizer(
+            self._database,
+            self._stream.name,
+            self._stream.programs,
+            writer,
+            self._protocol,
+            self._layouts,
+            self._settings,
+            confirmed=cluster,
+            finalized=Cluster(client, "finalized"),
+            epoch=epoch,
+            on_incident=pipeline.incident,
+            on_correction=self._refold_now.set,
+            commit_accounts=self._account_writer(writer, pipeline, epoch)
+            if self._settings.accounts
+            else None,
         )
-        self._source, self._feed = source, feed
+
+        def on_incident(kind: str, slot: int | None, detail: dict[str, object]) -> None:
+            pipeline.incident(kind, slot, detail)
+            if kind in DOUBTS and slot is not None:
+                finalizer.doubt(slot)
+
+        feed = LogFeed(self._settings, self._stream.programs)
+        source = RpcSource(cluster, self._stream.programs, self._settings, feed=feed, on_incident=on_incident)
+        self._source, self._feed, self._finalizer = source, feed, finalizer
         self._healer = Healer(
             self._database,
             self._stream,
@@ -246,9 +278,12 @@ class Indexer:
                 tasks.create_task(feed.run())
                 tasks.create_task(self._follow(cluster, feed, source, pipeline, begun))
                 tasks.create_task(self._fill_below(self._healer, begun))
+                tasks.create_task(finalizer.run())
                 tasks.create_task(self._refold(writer, epoch))
                 if self._settings.accounts:
-                    tasks.create_task(self._follow_accounts(cluster, writer, pipeline, epoch))
+                    tasks.create_task(
+                        self._follow_accounts(cluster, writer, pipeline, epoch, finalizer.doubt_accounts)
+                    )
         except BaseExceptionGroup as group:
             # The first failure is the cause; the others were cancelled for it.
             raise group.exceptions[0] from None
@@ -316,8 +351,16 @@ class Indexer:
                 folded = await writer.refold(REFOLD_KEYS, epoch=epoch)
             except DatabaseUnavailable as error:
                 _log.warning("database_away", stream=self._stream.name, why=str(error))
-            took = loop.time() - began
-            await asyncio.sleep(REFOLD_EVERY_S if folded is None else REFOLD_PAUSE * took)
+            if folded is not None:
+                await asyncio.sleep(REFOLD_PAUSE * (loop.time() - began))
+                continue
+            try:
+                async with asyncio.timeout(REFOLD_EVERY_S):
+                    await self._refold_now.wait()
+            except TimeoutError:
+                continue
+            finally:
+                self._refold_now.clear()
 
     async def _renew(self, lease: Lease) -> None:
         while True:
@@ -328,10 +371,8 @@ class Indexer:
                 # The epoch guards every write; a lease that runs out meanwhile only lets another one lead.
                 _log.warning("lease_not_renewed", stream=self._stream.name, why=str(error))
 
-    async def _follow_accounts(
-        self, cluster: Cluster, writer: Writer, pipeline: Pipeline, epoch: int
-    ) -> None:
-        async def commit(states: Sequence[AccountState], through: int | None) -> None:
+    def _account_writer(self, writer: Writer, pipeline: Pipeline, epoch: int) -> CommitAccounts:
+        async def commit(states: Sequence[AccountState], through: int | None = None) -> None:
             projected, incidents = project_accounts(self._stream.name, states, self._protocol)
             for incident in incidents:
                 pipeline.incident(incident.kind, incident.slot, dict(incident.detail))
@@ -342,7 +383,18 @@ class Indexer:
             if through is not None:
                 self._accounts_through = through
 
-        feed = AccountFeed(cluster, self._layouts, self._settings, commit)
+        return commit
+
+    async def _follow_accounts(
+        self,
+        cluster: Cluster,
+        writer: Writer,
+        pipeline: Pipeline,
+        epoch: int,
+        on_fork: Callable[[int], None],
+    ) -> None:
+        commit = self._account_writer(writer, pipeline, epoch)
+        feed = AccountFeed(cluster, self._layouts, self._settings, commit, on_fork)
         feed.remember(await self._waited(lambda: list_open_accounts(self._database, self._stream.name)))
         try:
             await feed.run()

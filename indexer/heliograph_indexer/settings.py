@@ -136,6 +136,8 @@ class IndexerSettings:
     """Seconds before a failed read or write is tried again; doubles up to `retry_max_s`."""
     retry_max_s: float = 10.0
     """The longest pause between two tries."""
+    finalize_interval_s: float = 2.0
+    """Seconds between two looks at what became final: the record is listed once and compared with what is stored."""
     lease_ttl_s: float = 5.0
     """Seconds after which another process may take over from a leader that stopped renewing; renewed each second."""
     accounts: bool = True

@@ -109,11 +109,14 @@ class Ledger:
         if self.chain.open_slot % _CHECKPOINT_SLOTS == 0 and not self._open:
             self._checkpoint()
 
-    def fork(self, depth: int, drop: frozenset[str], *, shuffle: bool) -> tuple[str, ...]:
+    def fork(
+        self, depth: int, drop: frozenset[str], *, shuffle: bool, skip: frozenset[int] = frozenset()
+    ) -> tuple[str, ...]:
         """Other blocks for the last `depth` closed slots; returns the signatures that are gone.
 
         What is not in `drop` is asked for again, in another order if `shuffle`; the exchange answers as it then
-        stands. Raises ValueError where a slot is final.
+        stands. Slots in `skip` get no block, and nothing of them is asked for again. Raises ValueError where a slot is
+        final.
         """
         if self._open:
             self.close()
@@ -127,7 +130,7 @@ class Ledger:
         blocks: list[list[Draft] | None] = []
         retold: dict[int, list[tuple[Entry, Told]]] = {}
         for slot in slots:
-            kept = [entry for entry in old[slot] if entry.signature not in drop]
+            kept = [entry for entry in old[slot] if entry.signature not in drop and slot not in skip]
             if shuffle:
                 kept = kept[1:] + kept[:1]
             now = Now(slot, self.chain.time_of(slot))
@@ -137,7 +140,7 @@ class Ledger:
                 draft, told = self._again(entry, now, was[entry.signature])
                 drafts.append(draft)
                 retold[slot].append((entry, told))
-            blocks.append(None if self.chain.block(slot) is None else drafts)
+            blocks.append(None if slot in skip or self.chain.block(slot) is None else drafts)
         self.chain.replace(first, blocks)
         after: set[str] = set()
         for slot, entries in retold.items():

@@ -312,13 +312,20 @@ class Localnet:
         for _ in range(slots):
             self.ledger.close(skip=True)
 
-    def fork(self, depth: int = 1, *, drop: Collection[str] = (), shuffle: bool = True) -> tuple[str, ...]:
+    def fork(
+        self,
+        depth: int = 1,
+        *,
+        drop: Collection[str] = (),
+        shuffle: bool = True,
+        skip: Collection[int] = (),
+    ) -> tuple[str, ...]:
         """The last `depth` slots get other blocks; returns the signatures that are gone.
 
-        Transactions are executed again, in another order if `shuffle`, but for the signatures in `drop`. Closes
-        the open slot first where it holds anything. Raises ValueError where a slot is final.
+        Transactions are executed again, in another order if `shuffle`, but for the signatures in `drop`. The
+        slots in `skip` make no block. Closes the open slot first where it holds anything. Raises ValueError where a slot is final.
         """
-        return self.ledger.fork(depth, frozenset(drop), shuffle=shuffle)
+        return self.ledger.fork(depth, frozenset(drop), shuffle=shuffle, skip=frozenset(skip))
 
     def mention(self) -> str:
         """A foreign transaction that names godark and never calls it."""

@@ -81,18 +81,35 @@ class Writer:
             await self.claim(batch.first, batch.last)
         return await self._twice(lambda careful: self._commit(batch, epoch, careful), batch)
 
-    async def rewrite_slots(self, slots: Sequence[int], batch: Batch, *, epoch: int | None) -> int:
+    async def rewrite_slots(
+        self,
+        slots: Sequence[int],
+        batch: Batch,
+        *,
+        epoch: int | None,
+        audited: tuple[int, int] | None = None,
+    ) -> int:
         """Deletes everything of `slots` and writes the batch in its place, one transaction; the seq, kind `correct`.
 
         slots: covered already, else WriteConflict. The batch holds nothing outside of them. Positions that lose or
-        gain changes become dirty; balances and markets fall back to what is left.
+        gain changes become dirty; balances and markets fall back to what is left. audited: a range, both ends inclusive,
+        whose covered slots are final with this; final_slot moves in the same transaction.
         """
         self._check(batch)
         wanted = sorted(set(slots))
         outside = [slot.number for slot in batch.slots if slot.number not in set(wanted)]
         if outside or not wanted:
             raise ValueError(f"stream {self.stream}: the batch writes slots {outside} that are not rewritten")
-        return await self._twice(lambda careful: self._rewrite(wanted, batch, epoch, careful), batch)
+        return await self._twice(lambda careful: self._rewrite(wanted, batch, epoch, careful, audited), batch)
+
+    async def mark_audited(self, first: int, last: int, *, epoch: int | None) -> int | None:
+        """The covered slots of first..last are as the finalized record has them; the final_slot that follows.
+
+        No row changes, so that this takes no number and wakes nobody (docs/decisions/0008).
+        """
+        async with self._connection(first, last) as connection, connection.transaction():
+            await self._lock(connection, epoch)
+            return await self._advance(connection, (first, last))
 
     async def supply(self, batch: Batch, places: Sequence[UndecodedPlace]) -> int:
         """Writes what was undecoded until now, and deletes it there, one transaction; the seq, kind `correct`.
@@ -188,13 +205,22 @@ class Writer:
         assert isinstance(seq, int)
         return seq
 
-    async def _rewrite(self, slots: Sequence[int], batch: Batch, epoch: int | None, careful: bool) -> int:
+    async def _rewrite(
+        self,
+        slots: Sequence[int],
+        batch: Batch,
+        epoch: int | None,
+        careful: bool,
+        audited: tuple[int, int] | None,
+    ) -> int:
         async with self._connection(slots[0], slots[-1]) as connection, connection.transaction():
             keys = await clear_slots(connection, self.stream, slots, batch)
             written = await self._write(connection, batch, None, careful)
             await mark_dirty(connection, self.stream, keys)
             await self._lock(connection, epoch)
             await store_slots(connection, self.stream, slots, batch, slot_columns(batch.slots))
+            if audited is not None:
+                await self._advance(connection, audited)
             first_time, last_time = _times(batch.slots)
             return await self._number(
                 connection,
@@ -258,6 +284,13 @@ class Writer:
         reached = row["reached"]
         assert isinstance(reached, int)
         return reached
+
+    async def _advance(self, connection: Any, audited: tuple[int, int]) -> int | None:
+        queries = load("audit.sql")
+        await connection.execute(queries["mark_range_audited"], self.stream, *audited)
+        final_slot = await connection.fetchval(queries["advance_final_slot"], self.stream)
+        assert final_slot is None or isinstance(final_slot, int)
+        return final_slot
 
     async def _number(
         self,

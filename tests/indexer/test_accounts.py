@@ -235,3 +235,25 @@ async def test_an_answer_that_is_no_account_is_asked_for_again(net: Localnet, me
 async def _addresses(cluster: Cluster, net: Localnet) -> list[str]:
     scan = await cluster.program_accounts(net.programs[0])
     return [update.address for update in scan.accounts[:3]]
+
+
+async def test_a_slot_that_is_announced_again_is_told_as_a_fork_once_all_before_it_is_stored(
+    net: Localnet,
+) -> None:
+    forks: list[int] = []
+    async with watching(net, account_batch_s=0.2) as watcher:
+        watcher.feed._on_fork = forks.append
+        await watcher.until(lambda: bool(watcher.scans))
+        await net.step(4)
+        first = net.chain.open_slot - 3
+        net.fork(
+            3, drop=[each.signature for b in net.chain.blocks(first, first + 2) for each in b.transactions]
+        )
+        await net.step(4)
+        async with asyncio.timeout(10):
+            while True:
+                if forks:
+                    break
+                await asyncio.sleep(0.01)
+        assert len(watcher.scans) == 1
+    assert min(forks) == first

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from heliograph_core.account import AccountUpdate
-from heliograph_core.errors import RpcError
+from heliograph_core.errors import RpcError, RpcRefused
 from heliograph_indexer.rpc import faults
 from heliograph_indexer.rpc.client import Call, RpcClient
 from heliograph_indexer.rpc.share import ClientShare
@@ -67,6 +67,7 @@ _INT_OR_NONE: msgspec.json.Decoder[int | None] = msgspec.json.Decoder(int | None
 _INTS: msgspec.json.Decoder[list[int]] = msgspec.json.Decoder(list[int])
 _BLOCK: msgspec.json.Decoder[BlockHead | None] = msgspec.json.Decoder(BlockHead | None)
 _ROWS: msgspec.json.Decoder[list[SignatureRow]] = msgspec.json.Decoder(list[SignatureRow])
+_ANYTHING: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Any)
 _RECORD: msgspec.json.Decoder[dict[str, Any] | None] = msgspec.json.Decoder(dict[str, Any] | None)
 _SCAN: msgspec.json.Decoder[_Scan] = msgspec.json.Decoder(_Scan)
 _ACCOUNTS: msgspec.json.Decoder[_Accounts] = msgspec.json.Decoder(_Accounts)
@@ -109,6 +110,22 @@ class Cluster:
         calls = [Call("getBlock", (slot, self._block_config())) for slot in slots]
         heads = await self._client.batch(calls, decoder=_BLOCK, give_back=faults.NOT_YET | faults.MISSING)
         return [self._not_null(slot, head) for slot, head in zip(slots, heads, strict=True)]
+
+    async def blockhashes(self, slots: Sequence[int]) -> list[str | RpcError]:
+        """As blocks(), for who wants no signatures: an answer of a few bytes instead of a block's thousands."""
+        calls = [Call("getBlock", (slot, self._block_config("none"))) for slot in slots]
+        heads = await self._client.batch(calls, decoder=_BLOCK, give_back=faults.NOT_YET | faults.MISSING)
+        found = [self._not_null(slot, head) for slot, head in zip(slots, heads, strict=True)]
+        return [head if isinstance(head, RpcError) else head.blockhash for head in found]
+
+    async def is_alpenglow(self) -> bool:
+        """Whether what is confirmed here is final already: such a cluster has a certificate of its genesis."""
+        try:
+            certificate = await self._client.call("getAgGenesisCert", decoder=_ANYTHING)
+        except RpcRefused:
+            # Gateways refuse methods that they do not know in many ways.
+            return False
+        return certificate is not None
 
     async def block_slots(self, first: int, last: int) -> list[int]:
         """Slots of first..last (at most 500,000 of them) that hold a block."""
@@ -164,9 +181,13 @@ class Cluster:
             slot, tuple(self._update(keyed.pubkey, keyed.account, slot) for keyed in scan.value)
         )
 
-    async def accounts(self, addresses: Sequence[str]) -> tuple[AccountUpdate, ...]:
+    async def accounts(
+        self, addresses: Sequence[str], *, min_context_slot: int | None = None
+    ) -> tuple[AccountUpdate, ...]:
         """Up to 100 accounts; one that does not exist comes back closed."""
-        config = {"commitment": self._commitment, "encoding": "base64"}
+        config: dict[str, Any] = {"commitment": self._commitment, "encoding": "base64"}
+        if min_context_slot is not None:
+            config["minContextSlot"] = min_context_slot
         found = await self._client.call("getMultipleAccounts", list(addresses), config, decoder=_ACCOUNTS)
         slot = found.context.slot
         if len(found.value) != len(addresses):
@@ -182,11 +203,11 @@ class Cluster:
             for address, account in zip(addresses, found.value, strict=True)
         )
 
-    def _block_config(self) -> dict[str, Any]:
+    def _block_config(self, details: str = "signatures") -> dict[str, Any]:
         return {
             "commitment": self._commitment,
             "encoding": "json",
-            "transactionDetails": "signatures",
+            "transactionDetails": details,
             "rewards": False,
             "maxSupportedTransactionVersion": HIGHEST_TRANSACTION_VERSION,
         }

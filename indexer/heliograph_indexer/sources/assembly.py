@@ -47,16 +47,20 @@ class Assembly:
         return await self._cluster.block_time(slot)
 
     async def slots(
-        self, rows: Iterable[SignatureRow], heads: Mapping[int, BlockHead] | None = None
+        self,
+        rows: Iterable[SignatureRow],
+        heads: Mapping[int, BlockHead] | None = None,
+        *,
+        hashes: bool = False,
     ) -> tuple[Slot, ...]:
-        """Whole slots, ascending. heads: blocks that are known already.
+        """Whole slots, ascending. heads: blocks that are known already. hashes: no slot may lack its blockhash.
 
         Raises RpcUnavailable where something is not answered yet, Contradiction where answers exclude each other.
         """
         by_slot: dict[int, dict[str, SignatureRow]] = {}
         for row in rows:
             by_slot.setdefault(row.slot, {})[row.signature] = row
-        heads = await self._heads(by_slot, dict(heads or {}))
+        heads = await self._heads(by_slot, dict(heads or {}), hashes)
         records = await self._records([row for slot in by_slot.values() for row in slot.values()])
         return tuple(
             [
@@ -66,12 +70,12 @@ class Assembly:
         )
 
     async def _heads(
-        self, by_slot: Mapping[int, Mapping[str, SignatureRow]], heads: dict[int, BlockHead]
+        self, by_slot: Mapping[int, Mapping[str, SignatureRow]], heads: dict[int, BlockHead], hashes: bool
     ) -> dict[int, BlockHead]:
         wanted = [
             number
             for number, rows in by_slot.items()
-            if number not in heads and any(row.transaction_index is None for row in rows.values())
+            if number not in heads and (hashes or any(row.transaction_index is None for row in rows.values()))
         ]
         for number, head in zip(wanted, await self._cluster.blocks(wanted), strict=True) if wanted else ():
             if isinstance(head, RpcError):

@@ -35,6 +35,7 @@ class LogFeed:
         self._programs = [Pubkey.from_string(program) for program in programs]
         self._wake = asyncio.Event()
         self._lines: OrderedDict[str, tuple[int, tuple[str, ...]]] = OrderedDict()
+        self._highest_seen = -1
         self.highest_slot = -1
         """Highest slot that a log notification named: something of the stream is there."""
         self.connects = 0
@@ -108,7 +109,9 @@ class LogFeed:
                 self.connects += 1
                 self.ready.set()
                 self.trouble = None
-                # What happened while nobody listened is in the record.
+                # What happened while nobody listened is in the record: a fork among it, which no line would tell.
+                self._lines.clear()
+                self._highest_seen = -1
                 self._wake.set()
                 while True:
                     async with asyncio.timeout(self._settings.socket_silence_s):
@@ -127,8 +130,17 @@ class LogFeed:
                 self._keep(str(result.value.signature), slot, tuple(result.value.logs))
             self.highest_slot = max(self.highest_slot, slot)
             self._wake.set()
-        elif isinstance(notification, SlotNotification) and self._settings.wake_on_slot:
-            self._wake.set()
+        elif isinstance(notification, SlotNotification):
+            self._see(notification.result.slot)
+            if self._settings.wake_on_slot:
+                self._wake.set()
+
+    def _see(self, slot: int) -> None:
+        """A slot that comes again is another block: the lines that the one before it said are of no use."""
+        if slot <= self._highest_seen:
+            for signature in [one for one, (at, _) in self._lines.items() if at >= slot]:
+                del self._lines[signature]
+        self._highest_seen = slot
 
     def _keep(self, signature: str, slot: int, lines: tuple[str, ...]) -> None:
         self._lines[signature] = (slot, lines)

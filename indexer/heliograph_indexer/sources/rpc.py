@@ -85,7 +85,7 @@ class RpcSource:
                     continue
                 if last is not None and not skipped and proof.slot > last:
                     skipped = True
-                    await self._skip_above(last, proof.slot, listings)
+                    await skip_above(self._cluster, last, proof.slot, listings)
                 for listing in listings:
                     if listing.complete_through < proof.through:
                         await listing.extend(proof.through)
@@ -93,7 +93,7 @@ class RpcSource:
                 await self._pause(backoff, error, opened)
                 continue
             through = min(listing.complete_through for listing in listings)
-            rows = _union(listing.rows_through(through) for listing in listings)
+            rows = union_rows(listing.rows_through(through) for listing in listings)
             for plan in _plans(opened, through, rows, self._settings.span_transactions, proof.final):
                 span = await self._fetched(plan, proof, assembly, backoff)
                 if span is None:
@@ -151,22 +151,15 @@ class RpcSource:
             "or give a cluster that is another one a database of its own"
         )
 
-    async def _skip_above(self, last: int, tip: int, listings: Sequence[Listing]) -> None:
-        """Lets the paging of a range in the past begin right above it. Where nothing is found it begins at the tip."""
-        if tip - last < SKIP_GAP:
-            return
-        for slot in (await self._cluster.block_slots(last + 1, last + SKIP_GAP))[:SKIP_BLOCKS]:
-            signatures = (await self._cluster.block(slot)).signatures
-            if signatures:
-                for listing in listings:
-                    listing.begin_below(SignatureRow(signatures[0], slot))
-                return
-
     async def _fetched(self, plan: _Plan, proof: _Proof, assembly: Assembly, backoff: Backoff) -> Span | None:
         """The plan as a span, after however many tries; None where the record has changed meanwhile."""
         while True:
             try:
-                slots = await assembly.slots(plan.rows, {proof.slot: proof.head})
+                # The same transactions on another parent have other effects, and only the blockhash tells: what
+                # will be audited keeps it.
+                slots = await assembly.slots(
+                    plan.rows, {proof.slot: proof.head}, hashes=plan.last > proof.final
+                )
             except Contradiction as error:
                 if not backoff.failures:
                     self._on_incident("record_changed", plan.first, {"why": str(error)})
@@ -228,7 +221,19 @@ class _Plan(NamedTuple):
     rows: list[SignatureRow]
 
 
-def _union(listed: Iterable[list[SignatureRow]]) -> list[SignatureRow]:
+async def skip_above(cluster: Cluster, last: int, tip: int, listings: Sequence[Listing]) -> None:
+    """Lets the paging of a range in the past begin right above it. Where nothing is found it begins at the tip."""
+    if tip - last < SKIP_GAP:
+        return
+    for slot in (await cluster.block_slots(last + 1, last + SKIP_GAP))[:SKIP_BLOCKS]:
+        signatures = (await cluster.block(slot)).signatures
+        if signatures:
+            for listing in listings:
+                listing.begin_below(SignatureRow(signatures[0], slot))
+            return
+
+
+def union_rows(listed: Iterable[list[SignatureRow]]) -> list[SignatureRow]:
     """Rows of all programs, ascending by slot; one that touches several programs once."""
     union: dict[str, SignatureRow] = {}
     for row in heapq.merge(*listed, key=lambda row: row.slot):

@@ -105,3 +105,29 @@ async def test_times_and_the_first_kept_block(cluster: Cluster, node: Node) -> N
     assert await cluster.block_time(FIRST) == node.chain.time_of(FIRST)
     assert await cluster.first_available_block() == FIRST - 1
     assert await cluster.slot("finalized") < await cluster.slot()
+
+
+async def test_blockhashes_come_without_the_block(cluster: Cluster) -> None:
+    found = await cluster.blockhashes([FIRST, FIRST + 3])
+    assert found[0] == (await cluster.block(FIRST)).blockhash
+    assert isinstance(found[1], RpcError) and found[1].code in faults.NOT_YET | faults.MISSING
+
+
+async def test_a_cluster_with_a_genesis_certificate_is_alpenglow(node: Node, cluster: Cluster) -> None:
+    assert not await cluster.is_alpenglow()
+    take_away = node.faults.on(
+        "request", Reaction(error=(403, "forbidden", None)), methods={"getAgGenesisCert"}
+    )
+    assert not await cluster.is_alpenglow()
+    take_away()
+    node.faults.on("request", Reaction(error=(-32603, "internal", None)), methods={"getAgGenesisCert"})
+    with pytest.raises(RpcUnavailable):
+        await cluster.is_alpenglow()
+
+
+async def test_accounts_are_not_read_of_a_node_that_is_behind(cluster: Cluster) -> None:
+    (held,) = await cluster.accounts([HELD], min_context_slot=FIRST)
+    assert held.lamports == 5
+    with pytest.raises(RpcUnavailable) as caught:
+        await cluster.accounts([HELD], min_context_slot=FIRST + 1_000)
+    assert caught.value.code == -32016

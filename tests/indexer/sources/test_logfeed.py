@@ -196,3 +196,45 @@ async def test_a_wait_ends_at_its_timeout(world: Any) -> None:
     feed = LogFeed(world.settings(), [])
     async with asyncio.timeout(1):
         await feed.wait(0.01)
+
+
+async def test_lines_of_a_block_that_was_replaced_are_forgotten(world: Any, programs: dict[str, str]) -> None:
+    feed = LogFeed(world.settings(), [programs["alpha"]])
+    async with running(feed):
+        for _ in range(4):
+            world.block((programs["alpha"],))
+        confirmed = world.chain.block(world.confirmed)
+        (signature,) = (each.signature for each in confirmed.transactions)
+        async with asyncio.timeout(5):
+            while True:
+                if feed.lines(signature, confirmed.slot):
+                    break
+                await asyncio.sleep(0.01)
+        # The new blocks stay unconfirmed, so that nothing is said of them yet.
+        world.chain.confirmed_lag = 50
+        again: list[list[Any]] = [[] for _ in range(world.chain.open_slot - confirmed.slot)]
+        world.chain.replace(confirmed.slot, again)
+        async with asyncio.timeout(5):
+            while True:
+                if feed.lines(signature, confirmed.slot) is None:
+                    break
+                await asyncio.sleep(0.01)
+
+
+async def test_lines_from_before_the_socket_broke_are_forgotten(world: Any, programs: dict[str, str]) -> None:
+    feed = LogFeed(world.settings(), [programs["alpha"]])
+    async with running(feed):
+        for _ in range(4):
+            world.block((programs["alpha"],))
+        async with asyncio.timeout(5):
+            while True:
+                if feed._lines:
+                    break
+                await asyncio.sleep(0.01)
+        world.node.disconnect()
+        async with asyncio.timeout(5):
+            while True:
+                if feed.connects > 1 and feed.ready.is_set():
+                    break
+                await asyncio.sleep(0.01)
+        assert not feed._lines
