@@ -21,8 +21,9 @@ from heliograph_indexer.pipeline import Committed, Pipeline
 from heliograph_indexer.projection import project_accounts
 from heliograph_indexer.protocol import Protocol
 from heliograph_indexer.rpc.backoff import Backoff
-from heliograph_indexer.rpc.client import RpcClient
 from heliograph_indexer.rpc.cluster import Cluster
+from heliograph_indexer.rpc.counters import RpcCount
+from heliograph_indexer.rpc.pool import Pool
 from heliograph_indexer.settings import IndexerSettings
 from heliograph_indexer.sources.logfeed import LogFeed
 from heliograph_indexer.sources.rpc import RpcSource
@@ -51,8 +52,8 @@ class IndexerStatus(msgspec.Struct, frozen=True, gc=False):
 
     head_slot: highest slot that the cluster showed; committed_slot: through which this process committed, at
     committed_time (unix seconds) where known; both None before there is one. accounts_through: context slot of
-    the last snapshot of accounts. trouble: what the cluster is being waited for, None where all goes well.
-    deaf: why its notifications do not come, which costs latency only, None where they do.
+    the last snapshot of accounts. trouble: which endpoint is ill and what is waited for, None where all goes well.
+    deaf: which WebSocket is not there and why, which costs latency only, None where notifications come.
     """
 
     stream: str
@@ -79,10 +80,10 @@ class IndexerStatus(msgspec.Struct, frozen=True, gc=False):
 async def current_slot(settings: IndexerSettings) -> int:
     """The cluster's newest slot at the commitment: where a new stream begins unless told otherwise.
 
-    Raises RpcError, naming the endpoint, where it cannot be reached or is none.
+    Raises RpcError, naming an endpoint, where none can be reached or it is none.
     """
-    async with RpcClient(settings.rpc_url, settings.rpc) as client:
-        return await Cluster(client, settings.commitment).slot()
+    async with Pool.open(settings.endpoint_urls, settings.rpc) as pool:
+        return await Cluster(pool, settings.commitment).slot()
 
 
 class Indexer:
@@ -114,7 +115,9 @@ class Indexer:
         self._stopping = asyncio.Event()
         self._state: State = "starting"
         self._source: RpcSource | None = None
+        self._pool: Pool | None = None
         self._feed: LogFeed | None = None
+        self._account_feed: AccountFeed | None = None
         self._last: Committed | None = None
         self._commits = self._transactions = self._rows = self._accounts = 0
         self._accounts_through: int | None = None
@@ -135,9 +138,14 @@ class Indexer:
             rows=self._rows,
             accounts=self._accounts,
             accounts_through=self._accounts_through,
-            trouble=self._source.trouble if self._source is not None else None,
-            deaf=self._feed.trouble if self._feed is not None else None,
+            trouble=_told(self._source, self._pool),
+            deaf=_told(self._feed, self._account_feed),
         )
+
+    @property
+    def rpc_calls(self) -> tuple[RpcCount, ...]:
+        """JSON-RPC calls since run() began, by host, method and code."""
+        return self._pool.counters.read() if self._pool is not None else ()
 
     async def run(self) -> None:
         """Until stop() or cancellation. A lost lease means waiting for it again.
@@ -162,17 +170,19 @@ class Indexer:
         self._stopping.set()
 
     async def _run(self) -> None:
-        async with RpcClient(self._settings.rpc_url, self._settings.rpc) as client:
-            cluster = Cluster(client, self._settings.commitment)
+        async with Pool.open(self._settings.endpoint_urls, self._settings.rpc) as pool:
+            self._pool = pool
+            cluster = Cluster(pool, self._settings.commitment)
             await cluster.slot()
             while True:
                 lease = Lease(self._database, self._stream.name, self.holder, self._settings.lease_ttl_s)
                 epoch = await self._acquired(lease)
                 try:
-                    await self._lead(cluster, lease, epoch)
+                    await self._lead(pool, cluster, lease, epoch)
                 except LeaseLost as error:
                     _log.warning("lease_lost", stream=self._stream.name, why=str(error))
                 finally:
+                    self._feed = self._account_feed = None
                     await self._release(lease)
 
     async def _acquired(self, lease: Lease) -> int:
@@ -191,7 +201,7 @@ class Indexer:
         except (DatabaseUnavailable, TimeoutError) as error:
             _log.warning("lease_not_released", stream=self._stream.name, why=str(error))
 
-    async def _lead(self, cluster: Cluster, lease: Lease, epoch: int) -> None:
+    async def _lead(self, pool: Pool, cluster: Cluster, lease: Lease, epoch: int) -> None:
         writer = Writer(
             self._database,
             self._stream.name,
@@ -219,6 +229,7 @@ class Indexer:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._renew(lease))
+                tasks.create_task(pool.watch())
                 tasks.create_task(feed.run())
                 tasks.create_task(pipeline.run(source.spans(first, None)))
                 tasks.create_task(self._refold(writer, epoch))
@@ -291,6 +302,7 @@ class Indexer:
                 self._accounts_through = through
 
         feed = AccountFeed(cluster, self._layouts, self._settings, commit)
+        self._account_feed = feed
         feed.remember(await self._waited(lambda: list_open_accounts(self._database, self._stream.name)))
         try:
             await feed.run()
@@ -303,3 +315,9 @@ class Indexer:
         self._commits += 1
         self._transactions += commit.transactions
         self._rows += commit.rows
+
+
+def _told(*parts: RpcSource | Pool | LogFeed | AccountFeed | None) -> str | None:
+    """What the parts say is wrong, each thing once: a source repeats its endpoint, two feeds share a WebSocket."""
+    told = [part.trouble for part in parts if part is not None and part.trouble is not None]
+    return "; ".join(dict.fromkeys(told)) or None

@@ -114,6 +114,8 @@ class IndexerSettings:
     """Seconds before a failed read or write is tried again; doubles up to `retry_max_s`."""
     retry_max_s: float = 10.0
     """The longest pause between two tries."""
+    retry_stuck_s: float = 60.0
+    """The pause between two tries of a slot whose answers went on contradicting each other for a dozen tries."""
     lease_ttl_s: float = 5.0
     """Seconds after which another process may take over from a leader that stopped renewing; renewed each second."""
     accounts: bool = True

@@ -22,6 +22,8 @@ EARLIER_SLOTS = 64
 """Slots below one without a time that are asked for theirs, where no earlier time is known."""
 NULL_FIRST_S = 0.05
 NULL_MOST_S = 1.0
+PATIENT_TRIES = 3
+"""Tries in a row with all their rounds; a transaction that is null even then is asked for once a try."""
 
 CachedLines = Callable[[str, int], tuple[str, ...] | None]
 """(signature, slot) to log lines that may stand in for the record, None where it must be fetched."""
@@ -34,10 +36,17 @@ class Contradiction(RpcUnavailable):
 class Assembly:
     """Makes slots of rows. Holds nothing but the latest block time that it saw."""
 
-    def __init__(self, cluster: Cluster, lines: CachedLines, null_rounds: int) -> None:
+    def __init__(
+        self, cluster: Cluster, lines: CachedLines, null_rounds: int, *, records: Cluster | None = None
+    ) -> None:
+        """cluster: the endpoint whose listing the rows are. records: where transactions may come from instead; one
+        that contradicts the listing is asked of `cluster`.
+        """
         self._cluster = cluster
+        self._anyone = records or cluster
         self._lines = lines
         self._null_rounds = null_rounds
+        self._in_vain = 0
         self._time: tuple[int, int] | None = None
 
     async def time_of(self, slot: int, head: BlockHead) -> int | None:
@@ -94,19 +103,18 @@ class Assembly:
             else:
                 found[row.signature] = Transaction(row.signature, 0, row.err, lines, None)
         backoff = Backoff(NULL_FIRST_S, NULL_MOST_S)
-        for round_ in range(self._null_rounds + 1):
+        rounds = self._null_rounds if self._in_vain < PATIENT_TRIES else 0
+        for round_ in range(rounds + 1):
             if not wanted:
                 break
             if round_:
                 await asyncio.sleep(backoff.next())
-            signatures = list(wanted)
-            for signature, answer in zip(
-                signatures, await self._cluster.transactions(signatures), strict=True
-            ):
-                if isinstance(answer, RpcError):
-                    raise answer
-                if answer is not None:
-                    found[signature] = self._parsed(wanted.pop(signature), answer)
+            doubted = await self._take_records(self._anyone, list(wanted), wanted, found)
+            if doubted is not None and self._anyone is not self._cluster:
+                doubted = await self._take_records(self._cluster, list(wanted), wanted, found)
+            if doubted is not None:
+                raise doubted
+        self._in_vain = self._in_vain + 1 if wanted else 0
         if wanted:
             signature, row = next(iter(wanted.items()))
             # Not there yet, or dropped with its block after it was listed: only a new listing tells which.
@@ -115,6 +123,28 @@ class Assembly:
                 f"the first is {signature} of slot {row.slot}: they are listed and asked for until this ends"
             )
         return found
+
+    async def _take_records(
+        self,
+        source: Cluster,
+        signatures: Sequence[str],
+        wanted: dict[str, SignatureRow],
+        found: dict[str, Transaction],
+    ) -> Contradiction | None:
+        """Moves what `source` has from wanted to found; returns what one of its records contradicts, if any."""
+        doubted: Contradiction | None = None
+        for signature, answer in zip(signatures, await source.transactions(signatures), strict=True):
+            if isinstance(answer, RpcError):
+                raise answer
+            if answer is None:
+                continue
+            try:
+                found[signature] = self._parsed(wanted[signature], answer)
+            except Contradiction as error:
+                doubted = error
+            else:
+                del wanted[signature]
+        return doubted
 
     @staticmethod
     def _parsed(row: SignatureRow, answer: dict[str, Any]) -> Transaction:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -255,7 +256,7 @@ async def test_a_429_halves_the_batch_and_quiet_lets_it_grow_again(endpoint: Any
 
 
 async def test_every_try_is_counted_by_host_method_and_code(endpoint: Any) -> None:
-    answers = iter([(429, {}, b""), (0, {}, b""), None])
+    answers: Iterator[Any] = iter([(429, {}, b""), (0, {}, b""), None])
 
     def script(request: Any) -> Any:
         return next(answers) or result(request, "at last")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from heliograph_core.errors import RpcError
 from heliograph_indexer.rpc import faults
 from heliograph_indexer.rpc.health import Health
 
 
-def error(code: int, retry_after: float | None = None) -> faults.RpcError:
+def error(code: int, retry_after: float | None = None) -> RpcError:
     return faults.from_code("http://a:1", "getThing", code, "no", retry_after)
 
 
