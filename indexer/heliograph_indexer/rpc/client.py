@@ -252,8 +252,9 @@ class RpcClient:
         bodies = [_body(id_, call) for id_, call in zip(ids, calls, strict=True)]
         content = _ENCODER.encode(bodies[0] if len(bodies) == 1 else bodies)
         method = calls[0].method
+        # Before the place in the queue, or one method that waits for its rate would hold up all others.
+        await self.limits.take(call.method for call in calls)
         async with self._under_way:
-            await self.limits.take(call.method for call in calls)
             try:
                 async with asyncio.timeout(self._settings.deadline_s):
                     response = await self._http.post(self._url, content=content)
