@@ -43,11 +43,20 @@ DataDirOption = Annotated[
     Path | None, typer.Option("--data-dir", metavar="DIR", help="Where the embedded server keeps its data.")
 ]
 RpcOption = Annotated[
-    str | None, typer.Option("--rpc", metavar="URL", help="The cluster's JSON-RPC address.")
+    list[str] | None,
+    typer.Option(
+        "--rpc",
+        metavar="URL",
+        help="The cluster's JSON-RPC address; several, in order of preference, for failover.",
+    ),
 ]
 WsOption = Annotated[
-    str | None,
-    typer.Option("--ws", metavar="URL", help="Its WebSocket address, where it is not the usual one."),
+    list[str] | None,
+    typer.Option(
+        "--ws",
+        metavar="URL",
+        help="Its WebSocket address, where it is not the usual one; several for failover.",
+    ),
 ]
 HostOption = Annotated[str | None, typer.Option("--host", help="Address that the API listens on.")]
 PortOption = Annotated[int | None, typer.Option("--port", help="Port that the API listens on.")]
@@ -96,8 +105,8 @@ def _settings(
     *,
     database: str | None = None,
     data_dir: Path | None = None,
-    rpc: str | None = None,
-    ws: str | None = None,
+    rpc: Sequence[str] | None = None,
+    ws: Sequence[str] | None = None,
     host: str | None = None,
     port: int | None = None,
 ) -> Any:
@@ -107,11 +116,18 @@ def _settings(
         file=config,
         environment=os.environ,
         options={
-            "rpc": {"url": rpc, "ws_url": ws},
+            "rpc": {**_first_and_more("url", rpc), **_first_and_more("ws_url", ws)},
             "database": {"url": database, "data_dir": data_dir},
             "api": {"host": host, "port": port},
         },
     )
+
+
+def _first_and_more(key: str, given: Sequence[str] | None) -> dict[str, object]:
+    if not given:
+        return {}
+    first, *more = given
+    return {key: first, f"{key}s": tuple(more)}
 
 
 def _until_done(work: Coroutine[Any, Any, int]) -> int:

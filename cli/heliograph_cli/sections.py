@@ -63,7 +63,8 @@ def read_section(
 ) -> dict[str, Any]:
     """The values that were given, by key; what is absent was not given.
 
-    file: the section as TOML gave it, a table, or a text where a table of one key `url` is meant.
+    file: the section as TOML gave it, a table, or a text where a table of one key `url` is meant, or a list where
+    `urls` is.
     environment: HELIOGRAPH_<SECTION>_<KEY> names, of which foreign ones are ignored (orchestrators set some of
     their own). options: values already typed; None means not given.
     Raises SettingsError for an unknown key of the file and for a value of the wrong type, naming where it stood.
@@ -71,6 +72,8 @@ def read_section(
     known = {key.name: key for key in keys}
     if isinstance(file, str) and "url" in known:
         file = {"url": file}
+    if isinstance(file, list) and "urls" in known:
+        file = {"urls": file}
     if not isinstance(file, dict):
         raise SettingsError(f"{section} in {file_name} must be a table, [{section}], not {file!r}")
     refuse_unknown(file, known, f"[{section}] in {file_name}")

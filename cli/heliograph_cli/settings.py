@@ -16,6 +16,9 @@ from heliograph_sql.settings import DatabaseSettings
 
 FILE = "heliograph.toml"
 
+_CLUSTER = {"url": "rpc_url", "urls": "rpc_urls", "ws_url": "ws_url", "ws_urls": "ws_urls"}
+"""Keys of [rpc] that say which cluster it is, and the indexer's settings that they become."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ListenSettings:
@@ -61,12 +64,18 @@ class Settings:
 
 def sections() -> dict[str, tuple[Key, ...]]:
     """Section name to its keys; `streams.NAME` stands for the tables of that shape."""
-    url, ws_url = keys_of(IndexerSettings, "rpc_url", "ws_url")
+    url, urls, ws_url, ws_urls = keys_of(IndexerSettings, *_CLUSTER.values())
     return {
-        "rpc": (Key("url", str | None, None, url.meaning), ws_url, *keys_of(RpcSettings)),
+        "rpc": (
+            Key("url", str | None, None, url.meaning),
+            Key("urls", urls.wanted, urls.default, urls.meaning),
+            ws_url,
+            ws_urls,
+            *keys_of(RpcSettings),
+        ),
         "database": keys_of(DatabaseSettings),
         "api": (*keys_of(ListenSettings), *keys_of(ApiSettings)),
-        "indexer": keys_of(IndexerSettings, without=("rpc_url", "ws_url", "rpc", "heal")),
+        "indexer": keys_of(IndexerSettings, without=(*_CLUSTER.values(), "rpc", "heal")),
         "heal": keys_of(HealSettings),
         "streams.NAME": keys_of(StreamSettings),
     }
@@ -116,6 +125,7 @@ def build(
 ) -> Settings:
     """Pure: the same mappings give the same settings."""
     shapes = sections()
+    environment, document = _of_one_cluster(options, environment, document)
     stream_keys = shapes.pop("streams.NAME")
     refuse_unknown(document, [*shapes, "streams"], file_name)
     if "DATABASE_URL" in environment:
@@ -133,9 +143,10 @@ def build(
     }
     _choose_server(given["database"], options.get("database", {}))
     rpc, api = given["rpc"], given["api"]
-    if _names_its_url_alone(options.get("rpc", {}), environment):
-        rpc.pop("ws_url", None)
-    url, ws_url = rpc.pop("url", None), rpc.pop("ws_url", None)
+    cluster = {wanted: rpc.pop(key) for key, wanted in _CLUSTER.items() if key in rpc}
+    if not cluster.get("rpc_url") and cluster.get("rpc_urls"):
+        cluster["rpc_url"], *others = cluster["rpc_urls"]
+        cluster["rpc_urls"] = tuple(others)
     listen = {key.name: api.pop(key.name) for key in keys_of(ListenSettings) if key.name in api}
     limits, heal = RpcSettings(**rpc), HealSettings(**given["heal"])
     return Settings(
@@ -143,23 +154,30 @@ def build(
         listen=ListenSettings(**listen),
         api=ApiSettings(**api),
         indexer=(
-            IndexerSettings(rpc_url=url, ws_url=ws_url, rpc=limits, heal=heal, **given["indexer"])
-            if url
+            IndexerSettings(**cluster, rpc=limits, heal=heal, **given["indexer"])
+            if cluster.get("rpc_url")
             else None
         ),
         streams=dict(_streams(document.get("streams", {}), stream_keys, file_name)),
     )
 
 
-def _names_its_url_alone(options: Mapping[str, object], environment: Mapping[str, str]) -> bool:
-    """Whether the cluster comes from a source that outranks the one of ws_url, which then is another cluster's."""
-    variables = {key: environment.get(variable_name("rpc", key)) for key in ("url", "ws_url")}
-    for source in (options, variables):
-        if source.get("ws_url") is not None:
-            return False
-        if source.get("url") is not None:
-            return True
-    return False
+def _of_one_cluster(
+    options: Mapping[str, Mapping[str, object]],
+    environment: Mapping[str, str],
+    document: Mapping[str, Any],
+) -> tuple[Mapping[str, str], Mapping[str, Any]]:
+    """Without the addresses of sources that another one outranks by naming an endpoint: they are of another cluster."""
+    variables = {variable_name("rpc", key) for key in _CLUSTER}
+    named_by_options = any(options.get("rpc", {}).get(key) for key in ("url", "urls"))
+    named_by_environment = any(environment.get(variable_name("rpc", key)) for key in ("url", "urls"))
+    if named_by_options:
+        environment = {name: value for name, value in environment.items() if name not in variables}
+    if named_by_options or named_by_environment:
+        table = document.get("rpc", {})
+        limits = {k: v for k, v in table.items() if k not in _CLUSTER} if isinstance(table, dict) else {}
+        document = {**document, "rpc": limits}
+    return environment, document
 
 
 def _choose_server(database: dict[str, Any], options: Mapping[str, object]) -> None:

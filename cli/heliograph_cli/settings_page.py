@@ -12,7 +12,8 @@ _HEAD = """\
 
 Read once, at start. An option of the command line wins over an environment variable, that over `heliograph.toml` (in the working
 directory, or named with `--config`), that over the default. A key that is not listed here is an error. `rpc = "https://…"` and
-`database = "postgresql://…"` are short for a table with `url` alone. `DATABASE_URL` is read too; `HELIOGRAPH_DATABASE_URL` wins.
+`database = "postgresql://…"` are short for a table with `url` alone, `rpc = ["https://…", "https://…"]` for one with `urls`. A list in
+an environment variable is separated by commas. `DATABASE_URL` is read too; `HELIOGRAPH_DATABASE_URL` wins.
 
 This page is written by `python -m heliograph_cli.settings_page > docs/settings.md`; a test compares the two.
 """

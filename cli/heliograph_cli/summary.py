@@ -131,9 +131,9 @@ def line_of(stream: Progress, rate: Rate, indexer: IndexerStatus | None = None) 
 
 
 def _with_trouble(line: Text, indexer: IndexerStatus | None) -> Text:
-    """The line, and why it does not move where the cluster is being waited for, or comes late."""
+    """The line, and which endpoint is ill, so that it may not move, or which WebSocket, so that it comes late."""
     if indexer is not None and indexer.trouble:
-        line.append(f"  waiting for the cluster: {' '.join(indexer.trouble.split())}", style="yellow")
+        line.append(f"  trouble with the cluster: {' '.join(indexer.trouble.split())}", style="yellow")
     elif indexer is not None and indexer.deaf:
         line.append(f"  polling, without notifications: {' '.join(indexer.deaf.split())}", style="yellow")
     return line

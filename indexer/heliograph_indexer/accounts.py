@@ -20,15 +20,12 @@ from solders.rpc.responses import ProgramNotification, SlotNotification
 from heliograph_core.account import AccountState, AccountUpdate
 from heliograph_core.errors import RpcUnavailable
 from heliograph_indexer.decode import Layouts, decode_account
-from heliograph_indexer.rpc.backoff import Backoff
 from heliograph_indexer.rpc.cluster import Cluster
-from heliograph_indexer.settings import IndexerSettings, shown_url
+from heliograph_indexer.settings import IndexerSettings
+from heliograph_indexer.sources.socket_rota import SocketRota
 
 READ_AT_ONCE = 100
 """Accounts in one getMultipleAccounts."""
-HEALTHY_S = 10.0
-"""A connection that held this long was a success: the next pause is short again."""
-
 CommitAccounts = Callable[[Sequence[AccountState], int | None], Awaitable[None]]
 """Stores states; the slot is that of a reconciled snapshot, None between snapshots. Waits out the database."""
 
@@ -61,6 +58,11 @@ class AccountFeed:
         self._open: dict[str, tuple[str, int]] = {}
         self._changed: dict[str, AccountUpdate] = {}
         self._wake = asyncio.Event()
+        self._rota = SocketRota(settings)
+        # Where several nodes answer, one may be behind the node whose notifications are heard.
+        self._several = len(settings.endpoint_urls) > 1
+        self._heard_slot: int | None = None
+        self._heard = asyncio.Event()
         self.through = -1
         """Context slot of the last snapshot that was applied."""
 
@@ -69,24 +71,26 @@ class AccountFeed:
         for address, program, slot in stored:
             self._open[address] = (program, slot)
 
+    @property
+    def trouble(self) -> str | None:
+        """Why accounts are not followed now, None while they are."""
+        return self._rota.trouble
+
     async def run(self) -> None:
         """Until cancelled. Waits out what may pass; raises RpcRefused."""
         loop = asyncio.get_running_loop()
-        backoff = Backoff(self._settings.retry_s, self._settings.retry_max_s)
         while True:
             began = loop.time()
+            url = self._rota.shown
             why = await self._connection()
-            if loop.time() - began >= HEALTHY_S:
-                backoff.reset()
-            wait = backoff.next()
-            url = shown_url(self._settings.websocket_url)
+            wait = self._rota.lost(why, loop.time() - began)
             _log.info("account_socket_lost", url=url, why=why, retry_in_s=round(wait, 2))
             await asyncio.sleep(wait)
 
     async def _connection(self) -> str:
         """One connection from opening to its end; returns why it ended."""
         client = SolanaWsClient(
-            self._settings.websocket_url,
+            self._rota.url,
             request_timeout=self._settings.rpc.deadline_s,
             notification_queue_size=self._settings.account_queue,
             overflow=OverflowPolicy.RAISE,
@@ -96,6 +100,8 @@ class AccountFeed:
         )
         self._changed.clear()
         self._highest_seen = -1
+        self._heard.clear()
+        self._heard_slot = None
         reader: asyncio.Task[str] | None = None
         try:
             why = await self._subscribe(client)
@@ -123,6 +129,7 @@ class AccountFeed:
                     encoding="base64",
                 )
             await client.slot_subscribe()
+            self._rota.opened()
         except Exception as error:  # noqa: BLE001  whatever a node answers with, it is asked again
             return f"{type(error).__name__}: {error}"
         return None
@@ -135,7 +142,9 @@ class AccountFeed:
                     notification = await client.recv()
                 if isinstance(notification, ProgramNotification):
                     self._buffer(notification)
+                    self._hear(notification.result.context.slot)
                 elif isinstance(notification, SlotNotification):
+                    self._hear(notification.result.slot)
                     self._see(notification.result.slot)
             return f"{self._settings.account_queue} changes wait: a snapshot is cheaper"
         except TimeoutError:
@@ -144,6 +153,12 @@ class AccountFeed:
             return f"{type(error).__name__}: {error}"
         finally:
             self._wake.set()
+            self._heard.set()
+
+    def _hear(self, slot: int) -> None:
+        if self._heard_slot is None:
+            self._heard_slot = slot
+            self._heard.set()
 
     def _see(self, slot: int) -> None:
         """A slot that comes again is another block: what waits to be stored of the one before it is read anew."""
@@ -169,6 +184,11 @@ class AccountFeed:
 
     async def _follow(self, reader: asyncio.Task[str]) -> None:
         loop = asyncio.get_running_loop()
+        if self._several:
+            await self._heard.wait()
+            if self._heard_slot is None:
+                # The connection ended before it said where it stands.
+                return
         await self._reconcile()
         next_scan = loop.time() + self._settings.reconcile_interval_s
         while not reader.done():
@@ -207,14 +227,19 @@ class AccountFeed:
             elif update.slot > self._open.get(update.address, ("", -1))[1]:
                 newer.append(update)
         for at in range(0, len(doubtful), READ_AT_ONCE):
-            newer.extend(await self._cluster.accounts(doubtful[at : at + READ_AT_ONCE]))
+            some = doubtful[at : at + READ_AT_ONCE]
+            newer.extend(await self._cluster.accounts(some, min_context_slot=self._floor()))
         await self._store(newer)
+
+    def _floor(self) -> int | None:
+        """The slot below which an answer could be older than what was heard or applied; None for a single node."""
+        return max(self._heard_slot or 0, self.through) if self._several else None
 
     async def _reconcile(self) -> None:
         """Scans everything: what is there is stored, what is gone is closed."""
         slots = []
         for program in self._programs:
-            scan = await self._cluster.program_accounts(program)
+            scan = await self._cluster.program_accounts(program, min_context_slot=self._floor())
             slots.append(scan.slot)
             present = {update.address for update in scan.accounts}
             gone = [

@@ -9,8 +9,9 @@ confirmed record at once, and with the finalized one later all the same.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
+from functools import partial
 
 import structlog
 
@@ -174,9 +175,32 @@ class Finalizer:
         progress = await self._progress()
         if not progress.unaudited:
             return
-        final = await proved_slot(self._finalized)
-        await self._audit_all(progress.unaudited & SlotSet([(0, final)]), final, self._finalized, final=True)
+        await self._on_one_endpoint(self._finalized, self._audit_final)
         await self._progress()
+
+    async def _audit_final(self, node: Cluster) -> None:
+        final = await proved_slot(node)
+        unaudited = (await self._progress()).unaudited
+        await self._audit_all(unaudited & SlotSet([(0, final)]), final, node, final=True)
+
+    async def _on_one_endpoint(self, cluster: Cluster, errand: Callable[[Cluster], Awaitable[None]]) -> None:
+        """What proves, lists and gives the blocks must be one endpoint. Where it fails, the next does all of it anew.
+
+        Raises RpcError where every endpoint fails: one that waiting may mend, if there is any.
+        """
+        node, pin = cluster.pinned()
+        errors: list[RpcError] = []
+        while True:
+            try:
+                await errand(node)
+            except RpcError as error:
+                if faults.remedy(error) is faults.Remedy.STOP:
+                    raise
+                errors.append(error)
+                if not pin.fail(error):
+                    raise next((each for each in errors if each.retry), errors[0]) from None
+            else:
+                return
 
     async def _ask_what_final_means(self) -> None:
         self._asks_left -= 1
@@ -200,14 +224,17 @@ class Finalizer:
         doubts = sorted(self._doubts)
         if not doubts:
             return
+        await self._on_one_endpoint(self._confirmed, partial(self._compare_doubts, doubts))
+        self._doubts.difference_update(doubts)
+
+    async def _compare_doubts(self, doubts: Sequence[int], node: Cluster) -> None:
         progress = await self._progress()
-        through = await proved_slot(self._confirmed)
+        through = await proved_slot(node)
         near = SlotSet([(max(0, through - EARLY_SLOTS), through)])
         # A doubt about a final slot concerns that slot alone; above, whatever a fork may have changed with it.
         alone = SlotSet([(slot, slot) for slot in doubts if slot <= through])
         doubtful = (progress.unaudited & near) | (progress.covered & alone)
-        await self._audit_all(doubtful, through, self._confirmed, final=False)
-        self._doubts.difference_update(doubts)
+        await self._audit_all(doubtful, through, node, final=False)
 
     async def _audit_all(self, slots: SlotSet, tip: int, cluster: Cluster, *, final: bool) -> None:
         """Every range, as far as the cluster lets us: what cannot be judged does not keep the rest from being mended."""
@@ -302,6 +329,10 @@ class Finalizer:
         At the confirmed tip, which is asked to be no older than what is stored: a finalized state would set back
         what changed since. A state of a fork is thus replaced by one of the chain as it is now.
         """
+        if self._commit_accounts is not None and self._touched_from is not None:
+            await self._on_one_endpoint(self._confirmed, self._read_accounts_again)
+
+    async def _read_accounts_again(self, node: Cluster) -> None:
         if self._commit_accounts is None or self._touched_from is None:
             return
         since, touched = self._touched_from, frozenset(self._touched)
@@ -313,13 +344,11 @@ class Finalizer:
         }
         addresses = sorted(touched | stored.keys())
         newest = max((slot for _, slot in stored.values()), default=since)
-        if await self._confirmed.slot() < newest:
+        if await node.slot() < newest:
             # The chain that replaced those blocks is not as long yet: another time.
             return
         for at in range(0, len(addresses), ACCOUNTS_AT_ONCE):
-            found = await self._confirmed.accounts(
-                addresses[at : at + ACCOUNTS_AT_ONCE], min_context_slot=newest
-            )
+            found = await node.accounts(addresses[at : at + ACCOUNTS_AT_ONCE], min_context_slot=newest)
             states = [
                 decode_account(*state, self._layouts)
                 for update in found

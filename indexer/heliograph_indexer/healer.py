@@ -18,8 +18,8 @@ from heliograph_indexer.filling import Filler
 from heliograph_indexer.pieces import Piece
 from heliograph_indexer.pipeline import Committed
 from heliograph_indexer.protocol import Protocol
-from heliograph_indexer.rpc.client import RpcClient
 from heliograph_indexer.rpc.cluster import Cluster
+from heliograph_indexer.rpc.pool import Caller
 from heliograph_indexer.rpc.share import ClientShare
 from heliograph_indexer.settings import (
     PUBLIC_METHOD_REQUESTS_PER_SECOND,
@@ -126,12 +126,12 @@ class Healer:
     async def _put_off(self, error: RpcRefused, until: float) -> None:
         """Live indexing must not stop because history is refused: other pieces go on, this one waits.
 
-        So does all that the endpoint has pruned, which would otherwise be asked for piece by piece.
+        So does all that every endpoint has pruned, which would otherwise be asked for piece by piece.
         """
         piece = self._filler.piece
         assert piece is not None
         try:
-            kept_from = await self._cluster.first_available_block()
+            kept_from = min([await node.first_available_block() for node in self._cluster.each()])
         except RpcError:
             kept_from = 0
         refused = Piece(0, kept_from - 1) if kept_from > piece.first else piece
@@ -154,9 +154,12 @@ class Healer:
         self._rows += commit.rows
 
 
-def heal_share(client: RpcClient, settings: IndexerSettings) -> ClientShare:
-    """The part of the client that a healer beside live indexing may use."""
-    local = is_loopback(settings.rpc_url)
+def heal_share(client: Caller, settings: IndexerSettings) -> ClientShare:
+    """The part of the client or pool that a healer beside live indexing may use.
+
+    Any call may come to any endpoint, so that the rate is a part of what the most limited of them allows.
+    """
+    local = all(is_loopback(url) for url in settings.endpoint_urls)
     limits = [
         settings.rpc.requests_per_second,
         settings.rpc.method_requests_per_second,

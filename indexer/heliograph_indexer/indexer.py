@@ -27,8 +27,9 @@ from heliograph_indexer.pipeline import Committed, Pipeline
 from heliograph_indexer.projection import project_accounts
 from heliograph_indexer.protocol import Protocol
 from heliograph_indexer.rpc.backoff import Backoff
-from heliograph_indexer.rpc.client import RpcClient
 from heliograph_indexer.rpc.cluster import Cluster
+from heliograph_indexer.rpc.counters import RpcCount
+from heliograph_indexer.rpc.pool import Pool
 from heliograph_indexer.settings import IndexerSettings
 from heliograph_indexer.sources.logfeed import LogFeed
 from heliograph_indexer.sources.rpc import RpcSource
@@ -64,8 +65,8 @@ class IndexerStatus(msgspec.Struct, frozen=True, gc=False):
     head_slot: highest slot that the cluster showed; committed_slot: through which this process committed, at
     committed_time (unix seconds) where known; both None before there is one. accounts_through: context slot of
     the last snapshot of accounts. final_slot: rows at or below are final, None until that is known here.
-    trouble: what the cluster is being waited for, None where all goes well.
-    deaf: why its notifications do not come, which costs latency only, None where they do.
+    trouble: which endpoint is ill and what is waited for, None where all goes well.
+    deaf: which WebSocket is not there and why, which costs latency only, None where notifications come.
     healing: of the gaps below live, None before this process leads.
     """
 
@@ -95,10 +96,10 @@ class IndexerStatus(msgspec.Struct, frozen=True, gc=False):
 async def current_slot(settings: IndexerSettings) -> int:
     """The cluster's newest slot at the commitment: where a new stream begins unless told otherwise.
 
-    Raises RpcError, naming the endpoint, where it cannot be reached or is none.
+    Raises RpcError, naming an endpoint, where none can be reached or it is none.
     """
-    async with RpcClient(settings.rpc_url, settings.rpc) as client:
-        return await Cluster(client, settings.commitment).slot()
+    async with Pool.open(settings.endpoint_urls, settings.rpc) as pool:
+        return await Cluster(pool, settings.commitment).slot()
 
 
 class Indexer:
@@ -130,8 +131,10 @@ class Indexer:
         self._stopping = asyncio.Event()
         self._state: State = "starting"
         self._source: RpcSource | None = None
+        self._pool: Pool | None = None
         self._feed: LogFeed | None = None
         self._healer: Healer | None = None
+        self._account_feed: AccountFeed | None = None
         self._last: Committed | None = None
         self._commits = self._transactions = self._rows = self._accounts = 0
         self._accounts_through: int | None = None
@@ -155,15 +158,15 @@ class Indexer:
             accounts=self._accounts,
             accounts_through=self._accounts_through,
             final_slot=self._finalizer.final_slot if self._finalizer is not None else None,
-            trouble=self._trouble(),
-            deaf=self._feed.trouble if self._feed is not None else None,
+            trouble=_told(self._source, self._finalizer, self._pool),
+            deaf=_told(self._feed, self._account_feed),
             healing=self._healer.status if self._healer is not None else None,
         )
 
-    def _trouble(self) -> str | None:
-        if self._source is not None and self._source.trouble is not None:
-            return self._source.trouble
-        return self._finalizer.trouble if self._finalizer is not None else None
+    @property
+    def rpc_calls(self) -> tuple[RpcCount, ...]:
+        """JSON-RPC calls since run() began, by host, method and code."""
+        return self._pool.counters.read() if self._pool is not None else ()
 
     async def run(self) -> None:
         """Until stop() or cancellation. A lost lease means waiting for it again.
@@ -188,17 +191,19 @@ class Indexer:
         self._stopping.set()
 
     async def _run(self) -> None:
-        async with RpcClient(self._settings.rpc_url, self._settings.rpc) as client:
-            cluster = Cluster(client, self._settings.commitment)
+        async with Pool.open(self._settings.endpoint_urls, self._settings.rpc) as pool:
+            self._pool = pool
+            cluster = Cluster(pool, self._settings.commitment)
             await cluster.slot()
             while True:
                 lease = Lease(self._database, self._stream.name, self.holder, self._settings.lease_ttl_s)
                 epoch = await self._acquired(lease)
                 try:
-                    await self._lead(client, cluster, lease, epoch)
+                    await self._lead(pool, cluster, lease, epoch)
                 except LeaseLost as error:
                     _log.warning("lease_lost", stream=self._stream.name, why=str(error))
                 finally:
+                    self._feed = self._account_feed = None
                     await self._release(lease)
 
     async def _acquired(self, lease: Lease) -> int:
@@ -217,7 +222,7 @@ class Indexer:
         except (DatabaseUnavailable, TimeoutError) as error:
             _log.warning("lease_not_released", stream=self._stream.name, why=str(error))
 
-    async def _lead(self, client: RpcClient, cluster: Cluster, lease: Lease, epoch: int) -> None:
+    async def _lead(self, pool: Pool, cluster: Cluster, lease: Lease, epoch: int) -> None:
         self._layouts = await self._waited(
             lambda: open_layouts(self._database, self._stream.name, self._protocol)
         )
@@ -244,7 +249,7 @@ class Indexer:
             self._layouts,
             self._settings,
             confirmed=cluster,
-            finalized=Cluster(client, "finalized"),
+            finalized=Cluster(pool, "finalized"),
             epoch=epoch,
             on_incident=pipeline.incident,
             on_correction=self._refold_now.set,
@@ -266,7 +271,7 @@ class Indexer:
             self._stream,
             self._protocol,
             self._settings,
-            Cluster(heal_share(client, self._settings), self._settings.commitment),
+            Cluster(heal_share(pool, self._settings), self._settings.commitment),
             holder=f"{self.holder}:heal",
         )
         self._state = "leading"
@@ -275,6 +280,7 @@ class Indexer:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._renew(lease))
+                tasks.create_task(pool.watch())
                 tasks.create_task(feed.run())
                 tasks.create_task(self._follow(cluster, feed, source, pipeline, begun))
                 tasks.create_task(self._fill_below(self._healer, begun))
@@ -395,6 +401,7 @@ class Indexer:
     ) -> None:
         commit = self._account_writer(writer, pipeline, epoch)
         feed = AccountFeed(cluster, self._layouts, self._settings, commit, on_fork)
+        self._account_feed = feed
         feed.remember(await self._waited(lambda: list_open_accounts(self._database, self._stream.name)))
         try:
             await feed.run()
@@ -407,3 +414,9 @@ class Indexer:
         self._commits += 1
         self._transactions += commit.transactions
         self._rows += commit.rows
+
+
+def _told(*parts: RpcSource | Finalizer | Pool | LogFeed | AccountFeed | None) -> str | None:
+    """What the parts say is wrong, each thing once: a source repeats its endpoint, two feeds share a WebSocket."""
+    told = [part.trouble for part in parts if part is not None and part.trouble is not None]
+    return "; ".join(dict.fromkeys(told)) or None

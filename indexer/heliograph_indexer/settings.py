@@ -19,7 +19,8 @@ PUBLIC_METHOD_REQUESTS_PER_SECOND = 4.0
 
 @dataclass(frozen=True, kw_only=True)
 class RpcSettings:
-    """How requests to one JSON-RPC endpoint are made. Every limit holds for one process and endpoint."""
+    """How requests to JSON-RPC endpoints are made. Rates hold for one host, other limits for one endpoint; each
+    stream that a process indexes has its own."""
 
     deadline_s: float = 15.0
     """Seconds that one HTTP exchange may take from connecting to its last byte."""
@@ -34,7 +35,7 @@ class RpcSettings:
     concurrency: int = 8
     """HTTP exchanges under way at once."""
     batch_calls: int = 50
-    """Calls in one JSON-RPC batch; lowered by itself when the endpoint answers 413 or takes no batches."""
+    """Calls in one JSON-RPC batch; lowered by itself when the endpoint answers 413 or 429 or takes no batches."""
     request_bytes: int = 50 * 1024
     """Largest request body; a stock node takes no more than 50 KiB."""
     requests_per_second: float | None = None
@@ -43,6 +44,14 @@ class RpcSettings:
     """The same for each method by itself. None: no limit on loopback, 4 elsewhere."""
     burst: int = 40
     """Calls that may be made at once after a pause, where a rate limit is in force."""
+    rest_s: float = 0.5
+    """Seconds that an endpoint which failed is left alone where there are others; doubles up to `rest_max_s`."""
+    rest_max_s: float = 30.0
+    """The longest such rest; a server's Retry-After may exceed it."""
+    health_interval_s: float = 5.0
+    """Seconds between two looks at the health and slot of every endpoint, where there are several."""
+    lag_slots: int = 64
+    """An endpoint that is more slots behind the others than this is asked last."""
 
     def __post_init__(self) -> None:
         _require_positive(
@@ -54,6 +63,10 @@ class RpcSettings:
             "concurrency",
             "batch_calls",
             "burst",
+            "rest_s",
+            "rest_max_s",
+            "health_interval_s",
+            "lag_slots",
         )
         if self.request_bytes < 1024:
             raise SettingsError(f"request_bytes is {self.request_bytes}: give at least 1024")
@@ -104,8 +117,12 @@ class IndexerSettings:
 
     rpc_url: str
     """Address of the cluster's JSON-RPC endpoint, http or https."""
+    rpc_urls: tuple[str, ...] = ()
+    """Further endpoints of the same cluster, in order of preference: asked when the one before fails or lags."""
     ws_url: str | None = None
     """Address of its WebSocket. None: derived from rpc_url; with a port, the next one; without, the same host."""
+    ws_urls: tuple[str, ...] = ()
+    """Further WebSockets, tried in turn when the one before fails repeatedly. None: derived from each of rpc_urls."""
     rpc: RpcSettings = field(default_factory=RpcSettings)
     """Limits and patience of requests."""
     heal: HealSettings = field(default_factory=HealSettings)
@@ -121,7 +138,9 @@ class IndexerSettings:
     log_cache_transactions: int = 20_000
     """Transactions whose lines are kept until their slot is read; the oldest go first."""
     socket_silence_s: float = 15.0
-    """Seconds without any notification, slots included, after which the WebSocket is opened anew."""
+    """Seconds without a notification of a slot after which the WebSocket is opened anew."""
+    socket_failures: int = 3
+    """Failures in a row of one WebSocket after which the next one is used, where there are several."""
     page_signatures: int = 1000
     """Rows of one getSignaturesForAddress page, 1..1000."""
     window_signatures: int = 50_000
@@ -136,6 +155,8 @@ class IndexerSettings:
     """Seconds before a failed read or write is tried again; doubles up to `retry_max_s`."""
     retry_max_s: float = 10.0
     """The longest pause between two tries."""
+    retry_stuck_s: float = 60.0
+    """The pause between two tries of a slot whose answers went on contradicting each other for a dozen tries."""
     finalize_interval_s: float = 2.0
     """Seconds between two looks at what became final: the record is listed once and compared with what is stored."""
     lease_ttl_s: float = 5.0
@@ -152,13 +173,20 @@ class IndexerSettings:
     """Seconds between full scans that find accounts which closed."""
 
     def __post_init__(self) -> None:
-        parts = _split(self.rpc_url, "rpc_url", ("http", "https"))
-        if self.ws_url is not None:
-            _split(self.ws_url, "ws_url", ("ws", "wss"))
-        elif parts.port is not None and parts.port >= 65535:
-            raise SettingsError(
-                f"rpc_url {self.rpc_url!r} leaves no next port for the WebSocket: give ws_url"
-            )
+        ports = {
+            name: [_split(url, name, ("http", "https")).port for url in urls]
+            for name, urls in (("rpc_url", (self.rpc_url,)), ("rpc_urls", self.rpc_urls))
+        }
+        for url in () if self.ws_url is None else (self.ws_url,):
+            _split(url, "ws_url", ("ws", "wss"))
+        for url in self.ws_urls:
+            _split(url, "ws_urls", ("ws", "wss"))
+        derived = [("rpc_url", "ws_url", self.ws_url is None), ("rpc_urls", "ws_urls", not self.ws_urls)]
+        for name, remedy, wanted in derived:
+            if wanted and any(port is not None and port >= 65535 for port in ports[name]):
+                raise SettingsError(
+                    f"{name} has port 65535, which leaves no next port for the WebSocket: give {remedy}"
+                )
         if not 1 <= self.page_signatures <= 1000:
             raise SettingsError(f"page_signatures is {self.page_signatures}: give 1 to 1000")
         numbers = [f.name for f in fields(self) if f.type in ("int", "float")]
@@ -168,6 +196,25 @@ class IndexerSettings:
     def websocket_url(self) -> str:
         """ws_url, or what rpc_url implies: https becomes wss, host:port becomes host:port + 1."""
         return self.ws_url if self.ws_url is not None else derived_ws_url(self.rpc_url)
+
+    @property
+    def endpoint_urls(self) -> tuple[str, ...]:
+        """rpc_url and rpc_urls, each once."""
+        return tuple(dict.fromkeys((self.rpc_url, *self.rpc_urls)))
+
+    def websockets_of(self, endpoint: str) -> frozenset[str]:
+        """The WebSockets of the node that an endpoint is, which is given as shown_url() prints it."""
+        if len(self.endpoint_urls) == 1:
+            return frozenset(self.websocket_urls)
+        sockets = [self.websocket_url, *(self.ws_urls or map(derived_ws_url, self.rpc_urls))]
+        pairs = zip((self.rpc_url, *self.rpc_urls), sockets, strict=False)
+        return frozenset(socket for url, socket in pairs if shown_url(url) == endpoint)
+
+    @property
+    def websocket_urls(self) -> tuple[str, ...]:
+        """The WebSockets to use, in order of preference, each once."""
+        others = self.ws_urls or tuple(derived_ws_url(url) for url in self.endpoint_urls[1:])
+        return tuple(dict.fromkeys((self.websocket_url, *others)))
 
 
 def derived_ws_url(rpc_url: str) -> str:

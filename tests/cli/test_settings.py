@@ -99,6 +99,29 @@ def test_a_websocket_of_a_lower_source_is_not_mixed_with_another_cluster() -> No
     assert built(file, {}, {"rpc": {"ws_url": "ws://a:8"}}).indexing().websocket_url == "ws://a:8"
 
 
+def test_several_endpoints_are_named_by_a_list_a_table_a_variable_or_options() -> None:
+    urls = ("http://a:1", "http://b:1")
+    for settings in (
+        built({"rpc": list(urls)}),
+        built({"rpc": {"url": urls[0], "urls": [urls[1]]}}),
+        built({}, {"HELIOGRAPH_RPC_URLS": "http://a:1, http://b:1"}),
+        built({}, {}, {"rpc": {"url": urls[0], "urls": (urls[1],)}}),
+    ):
+        assert settings.indexing().endpoint_urls == urls
+        assert settings.indexing().websocket_urls == ("ws://a:2", "ws://b:2")
+
+
+def test_endpoints_of_a_lower_source_are_not_mixed_with_another_cluster() -> None:
+    file = {"rpc": {"url": "http://a:1", "urls": ["http://b:1"], "ws_urls": ["ws://b:9"], "concurrency": 2}}
+    variable = {"HELIOGRAPH_RPC_URL": "http://c:1"}
+    settings = built(file, variable).indexing()
+    assert (settings.endpoint_urls, settings.websocket_urls) == (("http://c:1",), ("ws://c:2",))
+    assert settings.rpc.concurrency == 2
+    option: dict[str, dict[str, object]] = {"rpc": {"url": "http://d:1", "urls": ()}}
+    both = built(file, {**variable, "HELIOGRAPH_RPC_URLS": "http://e:1"}, option).indexing()
+    assert both.endpoint_urls == ("http://d:1",)
+
+
 def test_streams_are_read() -> None:
     settings = built({"streams": {"main": {"protocol": "godark", "programs": ["A", "B"], "first_slot": 7}}})
     assert (settings.streams["main"].programs, settings.streams["main"].first_slot) == (("A", "B"), 7)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
+from rich.console import Console
 
 from heliograph_cli.progress import Counts, Progress
-from heliograph_cli.summary import Rate, duration, line_of, line_of_counts
+from heliograph_cli.summary import Rate, Summary, duration, line_of, line_of_counts
 from heliograph_indexer.indexer import IndexerStatus
+from heliograph_sql.database import Database
+from heliograph_sql.streams import add_stream
 
 
 def stream(**changes: object) -> Progress:
@@ -68,7 +73,7 @@ def test_being_behind_is_told_in_slots_where_the_cluster_is_known() -> None:
 def test_a_cluster_that_does_not_answer_is_named(head_slot: int | None) -> None:
     trouble = "getSlot at http://127.0.0.1:1:\n refused"
     told = line_of(stream(head_slot=head_slot), rate(), indexer("leading", 107, 107, trouble=trouble)).plain
-    assert told.endswith("  waiting for the cluster: getSlot at http://127.0.0.1:1: refused")
+    assert told.endswith("  trouble with the cluster: getSlot at http://127.0.0.1:1: refused")
 
 
 def test_notifications_that_do_not_come_are_told() -> None:
@@ -79,6 +84,20 @@ def test_notifications_that_do_not_come_are_told() -> None:
 def test_standing_by_names_who_leads() -> None:
     told = line_of(stream(), rate(), indexer("standby", 107, 107)).plain
     assert told.startswith("godark  standing by, host:1:ab leads  ")
+
+
+async def test_a_failing_websocket_is_seen_without_asking_for_logs(database: Database) -> None:
+    """The summary of a process whose indexer cannot open its WebSocket says so with each line."""
+    await add_stream(database, "godark", protocol="godark", programs=["A"], first_slot=100)
+
+    class Troubled:
+        status = indexer("leading", 107, 107, deaf="WebSocket ws://a:2: refused")
+
+    out = io.StringIO()
+    summary = Summary(database, Console(file=out), {"godark": Troubled()})  # type: ignore[dict-item]
+    summary._print_plain(await summary._read())
+    (line,) = out.getvalue().splitlines()
+    assert "godark" in line and line.endswith("  polling, without notifications: WebSocket ws://a:2: refused")
 
 
 def test_counts_are_spelled_out() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import subprocess
 from collections.abc import AsyncIterator
@@ -14,7 +15,9 @@ import httpx2
 import pytest
 from tests.cli.process import run
 
+from heliograph_localnet.faults import Reaction
 from heliograph_localnet.localnet import Localnet
+from heliograph_localnet.node import Node
 from heliograph_localnet.settings import LocalnetSettings
 
 PATIENCE_S = 60.0
@@ -122,6 +125,34 @@ async def test_an_indexer_that_was_killed_goes_on_where_it_was(
     (line,) = [line for line in told.stdout.splitlines() if line.startswith("godark ")]
     _, _, through, head, _, gaps, *_ = line.split()
     assert (through, gaps) == (head, "0")
+
+
+async def test_up_goes_on_at_a_second_endpoint_and_names_the_one_that_is_ill(
+    localnet: Localnet, database_url: str, tmp_path: Path, heliograph: Any
+) -> None:
+    other = Node(localnet.chain)
+    await other.start()
+    try:
+        file = settings(localnet, database_url, tmp_path)
+        pairs = [("--rpc", each.rpc_url, "--ws", each.ws_url) for each in (localnet.node, other)]
+        up = heliograph("up", "--config", file, *pairs[0], *pairs[1])
+        url = await in_thread(up.await_url)
+        assert f"cluster   {localnet.rpc_url}, {other.rpc_url}" in up.stdout
+        await await_trades(url)
+        localnet.node.faults.on("request", Reaction(status=503))
+        localnet.node.faults.on("connect", Reaction(status=503))
+        localnet.node.disconnect()
+        before = await await_trades(url)
+        await await_trades(url, above=before)
+        ill = re.compile(f"  trouble with the cluster: .* at {re.escape(localnet.rpc_url)} gave HTTP 503")
+        for _ in range(int(PATIENCE_S / 0.1)):
+            if ill.search(up.stdout) is not None:
+                break
+            await asyncio.sleep(0.1)
+        assert ill.search(up.stdout) is not None, up.stdout
+        assert await in_thread(up.stop) == 0
+    finally:
+        await other.stop()
 
 
 async def test_up_without_a_stream_says_how_to_add_one(

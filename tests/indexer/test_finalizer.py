@@ -16,7 +16,9 @@ from heliograph_localnet import rpc
 from heliograph_localnet.commitment import Commitment
 from heliograph_localnet.faults import Occasion, Reaction
 from heliograph_localnet.localnet import Localnet
+from heliograph_localnet.node import Node
 from heliograph_localnet.settings import LocalnetSettings
+from heliograph_localnet.view import View
 from heliograph_sql.database import Database
 from heliograph_sql.streams import StreamRow, add_stream, get_stream
 
@@ -366,3 +368,46 @@ async def test_what_cannot_be_judged_does_not_keep_the_rest_from_being_mended(
         honest()
         await final(indexer, at(net, Commitment.FINALIZED))
     assert await signatures(database) == expected(net)
+
+
+async def test_an_audit_that_fails_at_one_endpoint_is_done_anew_at_another(
+    database: Database, net: Localnet, stream: StreamRow
+) -> None:
+    """The first lists less than its own blocks hold: the second proves, lists and gives blocks."""
+    await net.step(LAG + 2)
+    other = Node(net.chain, view=View(net.chain))
+    await other.start()
+    asked: dict[str, list[str]] = {"first": [], "second": []}
+    hidden: set[str] = set()
+
+    def lie(occasion: Occasion) -> Reaction | None:
+        if occasion.method != "getSignaturesForAddress" or occasion.value[1]["commitment"] != "finalized":
+            return None
+        return Reaction(rewrite=lambda rows: [row for row in rows if row["signature"] not in hidden])
+
+    def note(node: str) -> Callable[[Occasion], None]:
+        def rule(occasion: Occasion) -> None:
+            if occasion.moment == "request" and "finalized" in str(occasion.value):
+                asked[node].append(occasion.method)
+
+        return rule
+
+    net.node.faults.add(note("first"))
+    net.node.faults.add(lie)
+    other.faults.add(note("second"))
+    try:
+        async with running(
+            database, stream, net, rpc_urls=(other.rpc_url,), ws_urls=(other.ws_url,)
+        ) as indexer:
+            hidden.add(net.deposit("alice", 5))
+            await net.step(LAG + 4)
+            await stored(indexer, net)
+            await final(indexer, at(net, Commitment.FINALIZED))
+        assert await signatures(database) == expected(net)
+    finally:
+        await other.stop()
+    assert {"getSlot", "getBlock", "getSignaturesForAddress"} <= set(asked["second"])
+    assert await value(database, "SELECT count(*) FROM heliograph.commits WHERE kind = 'correct'") == 0
+    assert (
+        await value(database, "SELECT count(*) FROM heliograph.incidents WHERE kind = 'audit_refused'") == 0
+    )

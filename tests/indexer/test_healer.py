@@ -5,22 +5,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.endtoend.fetched import Fetched
 
 from heliograph_core.intervals import SlotSet
-from heliograph_indexer.healer import Healer
+from heliograph_indexer.healer import Healer, heal_share
 from heliograph_indexer.indexer import Indexer
 from heliograph_indexer.protocols import PROTOCOLS
 from heliograph_indexer.rpc.client import RpcClient
 from heliograph_indexer.rpc.cluster import Cluster
+from heliograph_indexer.rpc.pool import Pool
 from heliograph_indexer.settings import HealSettings, IndexerSettings, RpcSettings
 from heliograph_localnet.commitment import Commitment
 from heliograph_localnet.faults import Occasion, Reaction
 from heliograph_localnet.localnet import Localnet
+from heliograph_localnet.node import Node
 from heliograph_localnet.settings import LocalnetSettings
+from heliograph_localnet.view import View
 from heliograph_sql.database import Database
 from heliograph_sql.streams import StreamRow, add_stream, read_coverage
 from heliograph_sql.writer import Writer
@@ -233,6 +237,30 @@ async def test_history_that_the_endpoint_pruned_is_put_off_and_the_rest_is_heale
     healer = await healers.start(refused_s=60.0)
     await healers.until(lambda: healer.status.gap_slots == kept_from - stream.first_slot)
     assert "keeps blocks from slot" in (healer.status.trouble or "")
+    assert await read_coverage(database, "godark") == SlotSet([(kept_from, confirmed(net))])
+
+
+async def test_what_one_of_two_endpoints_still_keeps_is_healed_from_it(
+    database: Database, net: Localnet, stream: StreamRow, healers: Healers
+) -> None:
+    """Oldest first, pieces come first that neither keeps: they are put off, and no more than they."""
+    longer = Node(net.chain, view=View(net.chain, keep_slots=80))
+    await longer.start()
+    try:
+        net.node.view.keep_slots = 40
+        kept_from = longer.view.first_available
+        assert stream.first_slot < kept_from < net.node.view.first_available
+        chosen = replace(settings(net, order="oldest", refused_s=60.0), rpc_urls=(longer.rpc_url,))
+        async with Pool.open(chosen.endpoint_urls, chosen.rpc) as pool:
+            share = Cluster(heal_share(pool, chosen))
+            healer = Healer(database, stream, GODARK, chosen, share, holder="one:heal")
+            task = asyncio.create_task(healer.run(confirmed(net)))
+            healers.running.append(task)
+            await healers.until(lambda: healer.status.gap_slots == kept_from - stream.first_slot)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+    finally:
+        await longer.stop()
     assert await read_coverage(database, "godark") == SlotSet([(kept_from, confirmed(net))])
 
 

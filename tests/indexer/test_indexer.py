@@ -234,6 +234,62 @@ async def test_an_unreachable_endpoint_is_named_at_once(
         await current_slot(nobody)
 
 
+async def test_indexing_goes_on_at_another_endpoint_and_the_status_names_the_ill_one(
+    database: Database, net: Localnet, stream: StreamRow
+) -> None:
+    from heliograph_localnet.faults import Reaction
+    from heliograph_localnet.node import Node
+
+    other = Node(net.chain)
+    await other.start()
+    limits = RpcSettings(attempts=2, backoff_s=0.005, backoff_max_s=0.02, health_interval_s=0.05)
+    chosen = settings(
+        net,
+        rpc=limits,
+        rpc_urls=(other.rpc_url,),
+        ws_urls=(other.ws_url,),
+        socket_failures=2,
+        retry_max_s=0.05,
+    )
+    await net.step(20)
+    indexer = Indexer(database, stream, GODARK, chosen)
+    try:
+        async with indexing(indexer) as task:
+            await caught_up(indexer, net, task)
+            assert indexer.status.trouble is None
+            net.node.faults.on("request", Reaction(status=503))
+            net.node.faults.on("connect", Reaction(status=503))
+            net.node.disconnect()
+            for _ in range(20):
+                await net.step()
+                await asyncio.sleep(0.01)
+            await caught_up(indexer, net, task)
+            await until(lambda: net.rpc_url in (indexer.status.trouble or ""), task)
+            calls = indexer.rpc_calls
+            net.node.faults.clear()
+            await until(lambda: indexer.status.trouble is None, task)
+        await assert_equal_to_truth(database, net)
+    finally:
+        await other.stop()
+    hosts = {url.removeprefix("http://") for url in (net.rpc_url, other.rpc_url)}
+    assert {count.host for count in calls} == hosts
+    assert {(count.code, count.calls > 0) for count in calls} >= {("ok", True), ("503", True)}
+
+
+async def test_a_websocket_that_cannot_be_opened_is_told_and_costs_no_row(
+    database: Database, net: Localnet, stream: StreamRow
+) -> None:
+    await net.step(20)
+    nobody = settings(net, ws_url="ws://127.0.0.1:9", accounts=False)
+    indexer = Indexer(database, stream, GODARK, nobody)
+    async with indexing(indexer) as task:
+        await caught_up(indexer, net, task)
+        await until(lambda: (indexer.status.deaf or "").startswith("WebSocket ws://127.0.0.1:9: "), task)
+        await net.step(10)
+        await caught_up(indexer, net, task)
+    await assert_equal_to_truth(database, net)
+
+
 async def test_the_current_slot_is_the_clusters(net: Localnet) -> None:
     await net.step(5)
     assert await current_slot(settings(net)) == confirmed(net)

@@ -33,6 +33,29 @@ def test_a_given_websocket_address_stands() -> None:
     assert given.websocket_url == "ws://127.0.0.1:9"
 
 
+def test_several_endpoints_bring_their_websockets_along() -> None:
+    several = IndexerSettings(
+        rpc_url="http://a:1", rpc_urls=("http://b:1", "http://a:1", "https://c"), ws_url="ws://a:7"
+    )
+    assert several.endpoint_urls == ("http://a:1", "http://b:1", "https://c")
+    assert several.websocket_urls == ("ws://a:7", "ws://b:2", "wss://c")
+    given = IndexerSettings(rpc_url="http://a:1", rpc_urls=("http://b:65535",), ws_urls=("ws://x:1",))
+    assert given.websocket_urls == ("ws://a:2", "ws://x:1")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"rpc_urls": ("ftp://b",)}, "rpc_urls"),
+        ({"ws_urls": ("http://b",)}, "ws_urls"),
+        ({"rpc_urls": ("http://b:65535",)}, "give ws_urls"),
+    ],
+)
+def test_a_wrong_further_address_is_named(wrong: dict[str, tuple[str, ...]], named: str) -> None:
+    with pytest.raises(SettingsError, match=named):
+        IndexerSettings(rpc_url="http://a:1", **wrong)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     "url", ["", "localhost:8899", "ftp://x", "http://", "http://x:notaport", "http://x:0"]
 )
@@ -90,3 +113,16 @@ def test_every_setting_is_documented() -> None:
             and isinstance(after.value, ast.Constant)
         }
         assert {field.name for field in fields(made)} <= documented, node.name
+
+
+def test_each_endpoint_has_its_websocket() -> None:
+    alone = IndexerSettings(rpc_url="http://a:1", ws_urls=("ws://x:1",))
+    assert alone.websockets_of("http://a:1") == {"ws://a:2", "ws://x:1"}
+    two = IndexerSettings(rpc_url="http://a:1/key", rpc_urls=("https://b/other",))
+    assert two.websockets_of("http://a:1") == {"ws://a:2/key"}
+    assert two.websockets_of("https://b") == {"wss://b/other"}
+    given = IndexerSettings(
+        rpc_url="http://a:1", rpc_urls=("http://b:1", "http://c:1"), ws_urls=("ws://b:9",)
+    )
+    assert given.websockets_of("http://b:1") == {"ws://b:9"}
+    assert given.websockets_of("http://c:1") == frozenset()

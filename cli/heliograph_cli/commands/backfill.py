@@ -19,9 +19,9 @@ from heliograph_cli.settings import Settings
 from heliograph_cli.store import opened
 from heliograph_cli.streams import protocol_of, slot_of_now
 from heliograph_cli.summary import duration
-from heliograph_core.errors import SettingsError
-from heliograph_indexer.rpc.client import RpcClient
+from heliograph_core.errors import RpcError, SettingsError
 from heliograph_indexer.rpc.cluster import Cluster
+from heliograph_indexer.rpc.pool import Pool
 from heliograph_sql.database import Database
 from heliograph_sql.streams import StreamRow, get_stream, read_coverage
 
@@ -40,13 +40,13 @@ async def backfill(
     # What can be refused without work comes first: the cluster, then the database.
     await slot_of_now(indexer)
     console = Console()
-    async with opened(settings.database) as store, RpcClient(indexer.rpc_url, indexer.rpc) as client:
+    async with opened(settings.database) as store, Pool.open(indexer.endpoint_urls, indexer.rpc) as pool:
         stream = await get_stream(store.database, name)
         if stream is None:
             raise SettingsError(
                 f"there is no stream {name!r}: `heliograph stream list` shows those there are"
             )
-        cluster = Cluster(client, indexer.commitment)
+        cluster = Cluster(pool, indexer.commitment)
         if ago_s is not None:
             first = await _slot_ago(cluster, ago_s, console)
         assert first is not None
@@ -68,12 +68,14 @@ async def backfill(
         )
         began = time.monotonic()
         running = asyncio.create_task(job.run())
+        watching = asyncio.create_task(pool.watch())
         try:
             await _show(console, job, running, name)
         finally:
-            running.cancel()
-            with suppress(asyncio.CancelledError):
-                await running
+            for task in (running, watching):
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
         row = await get_stream(store.database, name)
         _say(console, summary_of(job.progress, name, time.monotonic() - began))
         if row is not None:
@@ -83,13 +85,27 @@ async def backfill(
 
 async def _slot_ago(cluster: Cluster, ago_s: int, console: Console) -> int:
     wanted = int(time.time()) - ago_s
-    kept_from = await cluster.first_available_block()
+    kept_from = await _kept_from(cluster)
     first = await first_slot_since(cluster, wanted, kept_from, await cluster.slot("finalized"))
     shown = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(wanted))
     _say(console, f"{shown} was slot {first}")
     if first == kept_from and kept_from:
         _say(console, f"{cluster.endpoint} keeps no blocks before slot {kept_from}")
     return first
+
+
+async def _kept_from(cluster: Cluster) -> int:
+    """The lowest slot that any endpoint keeps. Raises RpcError where none tells."""
+    kept: list[int] = []
+    errors: list[RpcError] = []
+    for node in cluster.each():
+        try:
+            kept.append(await node.first_available_block())
+        except RpcError as error:
+            errors.append(error)
+    if not kept:
+        raise errors[0]
+    return min(kept)
 
 
 async def _tell_completeness(console: Console, database: Database, stream: StreamRow, first: int) -> None:

@@ -19,9 +19,9 @@ from heliograph_indexer.idl.model import Idl
 from heliograph_indexer.idl.reader import read_idl
 from heliograph_indexer.idl_changes import changes
 from heliograph_indexer.new_idl import add_new_idl
-from heliograph_indexer.rpc.client import RpcClient
 from heliograph_indexer.rpc.cluster import Cluster
 from heliograph_indexer.rpc.idl import fetch_idl
+from heliograph_indexer.rpc.pool import Pool
 from heliograph_indexer.settings import IndexerSettings
 from heliograph_sql.database import Database
 from heliograph_sql.idls import list_idls
@@ -122,8 +122,8 @@ def diff(old: Path, new: Path) -> int:
 
 async def _fetched(settings: IndexerSettings, program: str) -> bytes:
     limits = replace(settings.rpc, attempts=1, deadline_s=min(PATIENCE_S, settings.rpc.deadline_s))
-    async with RpcClient(settings.rpc_url, limits) as client:
-        return (await fetch_idl(Cluster(client, settings.commitment), program)).document
+    async with Pool.open(settings.endpoint_urls, limits) as pool:
+        return (await fetch_idl(Cluster(pool, settings.commitment), program)).document
 
 
 def _check_address(program: str) -> None:

@@ -68,7 +68,7 @@ async def _run(
             title=title,
             store=store,
             api=url(listener) if listener is not None else None,
-            cluster=shown_url(indexer.rpc_url) if indexer is not None else None,
+            cluster=", ".join(map(shown_url, indexer.endpoint_urls)) if indexer is not None else None,
         )
         await stack.enter_async_context(parts.running("database", store.watch()))
         summary = Summary(store.database, console, running)

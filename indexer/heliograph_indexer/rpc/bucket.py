@@ -13,17 +13,23 @@ class TokenBucket:
         self._burst = float(burst)
         self._tokens = float(burst)
         self._at: float | None = None
-        self._turn = asyncio.Lock()
+
+    def wait_s(self, count: int) -> float:
+        """Seconds that take(count) would wait now."""
+        self._refill()
+        return max(0.0, (min(float(count), self._burst) - self._tokens) / self._rate)
 
     async def take(self, count: int) -> None:
         """Waits until `count` tokens are there. More than the burst are allowed: they are paid off afterwards."""
-        async with self._turn:
-            self._refill()
-            lacking = min(float(count), self._burst) - self._tokens
-            if lacking > 0:
-                await asyncio.sleep(lacking / self._rate)
-                self._refill()
-            self._tokens -= count
+        wait = self.wait_s(count)
+        # Taken before the wait, so that whoever comes next waits behind.
+        self._tokens -= count
+        if wait > 0:
+            try:
+                await asyncio.sleep(wait)
+            except asyncio.CancelledError:
+                self._tokens += count
+                raise
 
     def _refill(self) -> None:
         now = asyncio.get_running_loop().time()

@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+import time
 from collections.abc import Collection, Sequence
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -18,19 +20,16 @@ import msgspec
 from heliograph_core.errors import RpcError
 from heliograph_indexer.rpc import faults
 from heliograph_indexer.rpc.backoff import Backoff
-from heliograph_indexer.rpc.bucket import TokenBucket
-from heliograph_indexer.settings import (
-    PUBLIC_METHOD_REQUESTS_PER_SECOND,
-    PUBLIC_REQUESTS_PER_SECOND,
-    RpcSettings,
-    is_loopback,
-    shown_url,
-)
+from heliograph_indexer.rpc.counters import OK, UNREACHABLE, RpcCounters
+from heliograph_indexer.rpc.limits import HostLimits
+from heliograph_indexer.settings import RpcSettings, is_loopback, shown_url
 
 T = TypeVar("T")
 
 _BODY_OVERHEAD = 2
 """Brackets of a batch; commas are counted a call each."""
+GROW_AFTER = 20
+"""Exchanges in a row without a 429 after which batches that a 429 had cut may be one call longer again."""
 
 
 class Call(msgspec.Struct, frozen=True, gc=False):
@@ -65,7 +64,10 @@ class RpcClient:
         settings: RpcSettings | None = None,
         *,
         dice: random.Random | None = None,
+        limits: HostLimits | None = None,
+        counters: RpcCounters | None = None,
     ) -> None:
+        """limits: those of the host, where other clients call it too. counters: where calls are counted."""
         settings = settings or RpcSettings()
         self.endpoint = shown_url(url)
         """The address as it may be printed."""
@@ -73,15 +75,14 @@ class RpcClient:
         self._settings = settings
         self._dice = dice or random.Random()
         self._ids = itertools.count(1)
-        self._batch_calls = settings.batch_calls
+        self._batch_calls = self._batch_ceiling = settings.batch_calls
+        self._quiet_exchanges = 0
         self._under_way = asyncio.Semaphore(settings.concurrency)
         local = is_loopback(url)
-        self._rate = _rate(settings.requests_per_second, local, PUBLIC_REQUESTS_PER_SECOND)
-        self._method_rate = _rate(
-            settings.method_requests_per_second, local, PUBLIC_METHOD_REQUESTS_PER_SECOND
-        )
-        self._bucket = TokenBucket(self._rate, settings.burst) if self._rate else None
-        self._method_buckets: dict[str, TokenBucket] = {}
+        self.limits = limits or HostLimits(url, settings)
+        """What the host allows."""
+        self.counters = counters or RpcCounters()
+        self._host = self.endpoint.partition("://")[2]
         self._http = httpx2.AsyncClient(
             timeout=settings.deadline_s,
             limits=httpx2.Limits(
@@ -105,9 +106,14 @@ class RpcClient:
         await self._http.aclose()
 
     async def call(
-        self, method: str, *params: Any, decoder: msgspec.json.Decoder[T], give_back: Collection[int] = ()
+        self,
+        method: str,
+        *params: Any,
+        decoder: msgspec.json.Decoder[T],
+        give_back: Collection[int | None] = (),
     ) -> T:
-        """One call. give_back: codes that are not retried but raised at once, for callers who know what they mean.
+        """One call. give_back: codes that are not retried but raised at once, for callers who know what they mean;
+        None among them means no usable answer.
 
         Raises RpcRefused, or RpcUnavailable once the attempts are used up.
         """
@@ -117,16 +123,23 @@ class RpcClient:
         return outcome
 
     async def batch(
-        self, calls: Sequence[Call], *, decoder: msgspec.json.Decoder[T], give_back: Collection[int] = ()
+        self,
+        calls: Sequence[Call],
+        *,
+        decoder: msgspec.json.Decoder[T],
+        give_back: Collection[int | None] = (),
+        attempts: int | None = None,
     ) -> list[T | RpcError]:
         """Many calls in as few exchanges as the limits allow, results in the order of `calls`.
 
         A call that fails does not touch the others: its place holds its error. `decoder` reads each result.
+        attempts: in place of the setting.
         """
+        attempts = attempts or self._settings.attempts
         results: dict[int, T | RpcError] = {}
         pending = list(range(len(calls)))
         backoff = Backoff(self._settings.backoff_s, self._settings.backoff_max_s, self._dice)
-        for attempt in range(1, self._settings.attempts + 1):
+        for attempt in range(1, attempts + 1):
             outcomes = await self._exchange_all([calls[i] for i in pending])
             again: list[int] = []
             wish: float | None = None
@@ -136,13 +149,13 @@ class RpcClient:
                 if isinstance(settled, RpcError) and self._worth_another(settled, give_back):
                     again.append(i)
                     wish = max(wish or 0.0, settled.retry_after or 0.0)
-            if not again or attempt == self._settings.attempts:
+            if not again or attempt == attempts:
                 break
             pending = again
             await asyncio.sleep(backoff.next(wish))
         return [results[i] for i in range(len(calls))]
 
-    def _worth_another(self, error: RpcError, give_back: Collection[int]) -> bool:
+    def _worth_another(self, error: RpcError, give_back: Collection[int | None]) -> bool:
         if not error.retry or error.code in give_back:
             return False
         return (error.retry_after or 0.0) <= self._settings.retry_after_max_s
@@ -187,25 +200,60 @@ class RpcClient:
         answer = await self._post(calls)
         if isinstance(answer, RpcError):
             if answer.code == 413 and len(calls) > 1:
-                self._batch_calls = max(1, len(calls) // 2)
+                self._batch_calls = self._batch_ceiling = max(1, len(calls) // 2)
                 return await self._exchange_all(calls)
+            if answer.code == 429:
+                self._shorten(len(calls))
             return [answer] * len(calls)
+        self._lengthen()
         if isinstance(answer, list):
             return answer
         # One object for a whole batch: the endpoint takes none, or refuses this one.
         error = self._fault(calls, answer, None)
         if error.retry:
             return [error] * len(calls)
-        self._batch_calls = 1
+        self._batch_calls = self._batch_ceiling = 1
         return await self._exchange_all(calls)
 
+    def _shorten(self, calls: int) -> None:
+        """After a 429: a gateway that counts calls, or weighs batches, may take half as many."""
+        self._quiet_exchanges = 0
+        if calls > 1:
+            self._batch_calls = max(1, min(self._batch_calls, calls // 2))
+
+    def _lengthen(self) -> None:
+        self._quiet_exchanges += 1
+        if self._quiet_exchanges >= GROW_AFTER and self._batch_calls < self._batch_ceiling:
+            self._quiet_exchanges = 0
+            self._batch_calls += 1
+
     async def _post(self, calls: Sequence[Call]) -> list[msgspec.Raw | RpcError] | _Fault | RpcError:
+        answer = await self._sent(calls)
+        if isinstance(answer, RpcError) and answer.retry_after:
+            # The wish counts for whoever calls this host, up to what the caller is ready to wait.
+            self.limits.rest(min(answer.retry_after, self._settings.retry_after_max_s))
+        self._count(calls, answer)
+        return answer
+
+    def _count(self, calls: Sequence[Call], answer: list[msgspec.Raw | RpcError] | _Fault | RpcError) -> None:
+        outcomes = answer if isinstance(answer, list) else [answer] * len(calls)
+        for call, outcome in zip(calls, outcomes, strict=True):
+            if isinstance(outcome, msgspec.Raw):
+                code = OK
+            elif outcome.code is None:
+                code = UNREACHABLE
+            else:
+                code = faults.label(outcome.code)
+            self.counters.add(self._host, call.method, code)
+
+    async def _sent(self, calls: Sequence[Call]) -> list[msgspec.Raw | RpcError] | _Fault | RpcError:
         first = next(self._ids)
         ids = [first, *(next(self._ids) for _ in calls[1:])]
         bodies = [_body(id_, call) for id_, call in zip(ids, calls, strict=True)]
         content = _ENCODER.encode(bodies[0] if len(bodies) == 1 else bodies)
         method = calls[0].method
-        await self._wait_turn(calls)
+        # Before the place in the queue, or one method that waits for its rate would hold up all others.
+        await self.limits.take(call.method for call in calls)
         async with self._under_way:
             try:
                 async with asyncio.timeout(self._settings.deadline_s):
@@ -265,39 +313,22 @@ class RpcClient:
     def _fault(self, calls: Sequence[Call], fault: _Fault, wish: float | None) -> RpcError:
         return faults.from_code(self.endpoint, calls[0].method, fault.code, fault.message, wish)
 
-    async def _wait_turn(self, calls: Sequence[Call]) -> None:
-        if self._method_rate:
-            counts: dict[str, int] = {}
-            for call in calls:
-                counts[call.method] = counts.get(call.method, 0) + 1
-            for method, count in counts.items():
-                bucket = self._method_buckets.get(method)
-                if bucket is None:
-                    bucket = TokenBucket(self._method_rate, self._settings.burst)
-                    self._method_buckets[method] = bucket
-                await bucket.take(count)
-        if self._bucket is not None:
-            await self._bucket.take(len(calls))
-
 
 def _body(id_: int, call: Call) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": id_, "method": call.method, "params": call.params}
 
 
-def _rate(wanted: float | None, local: bool, public: float) -> float:
-    if wanted is not None:
-        return wanted
-    return 0.0 if local else public
-
-
 def _retry_after(text: str | None) -> float | None:
-    """Seconds; a date (the header's other form) is not worth parsing, our own backoff serves."""
+    """Seconds from now; the header gives them, or a date."""
     if text is None:
         return None
     try:
         seconds = float(text)
     except ValueError:
-        return None
+        try:
+            seconds = max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+        except ValueError:
+            return None
     return seconds if 0.0 <= seconds < 86_400.0 else None
 
 

@@ -12,6 +12,7 @@ from heliograph_core.account import AccountUpdate
 from heliograph_core.errors import RpcError, RpcRefused
 from heliograph_indexer.rpc import faults
 from heliograph_indexer.rpc.client import Call, RpcClient
+from heliograph_indexer.rpc.pool import Caller, Pin, Pool
 from heliograph_indexer.rpc.share import ClientShare
 
 HIGHEST_TRANSACTION_VERSION = 1
@@ -81,16 +82,41 @@ class AccountScan(msgspec.Struct, frozen=True, gc=False):
 
 
 class Cluster:
-    """A Solana cluster as one endpoint shows it, at one commitment. Errors are the client's."""
+    """A Solana cluster as one endpoint, or any of several, shows it, at one commitment. Errors are the caller's."""
 
-    def __init__(self, client: RpcClient | ClientShare, commitment: str = "confirmed") -> None:
+    def __init__(self, client: Caller, commitment: str = "confirmed") -> None:
         self._client = client
         self._commitment = commitment
 
     @property
     def endpoint(self) -> str:
-        """The endpoint as it may be printed."""
+        """Who is asked, as it may be printed."""
         return self._client.endpoint
+
+    def pinned(self) -> tuple[Cluster, Pin]:
+        """The cluster as one of its endpoints shows it, and what moves that to another one."""
+        pin = self._pool().pin()
+        return self._at(pin), pin
+
+    def each(self) -> list[Cluster]:
+        """The cluster as each of its endpoints shows it, in order of preference."""
+        return [self._at(pin) for pin in self._pool().pins()]
+
+    def finalized(self) -> Cluster:
+        """The same endpoints at the commitment `finalized`."""
+        return Cluster(self._client, "finalized")
+
+    def _pool(self) -> Pool:
+        client = self._client.whole if isinstance(self._client, ClientShare) else self._client
+        if isinstance(client, Pool):
+            return client
+        if isinstance(client, RpcClient):
+            return Pool([client])
+        raise TypeError(f"{self.endpoint} is pinned already")
+
+    def _at(self, pin: Pin) -> Cluster:
+        client = self._client.of(pin) if isinstance(self._client, ClientShare) else pin
+        return Cluster(client, self._commitment)
 
     async def slot(self, commitment: str | None = None) -> int:
         """The highest slot at the commitment."""
@@ -172,9 +198,9 @@ class Cluster:
         calls = [Call("getTransaction", (signature, config)) for signature in signatures]
         return await self._client.batch(calls, decoder=_RECORD)
 
-    async def program_accounts(self, program: str) -> AccountScan:
-        """Every account that `program` owns."""
-        config = {"commitment": self._commitment, "encoding": "base64", "withContext": True}
+    async def program_accounts(self, program: str, *, min_context_slot: int | None = None) -> AccountScan:
+        """Every account that `program` owns, seen at `min_context_slot` or later."""
+        config = {**self._account_config(min_context_slot), "withContext": True}
         scan = await self._client.call("getProgramAccounts", program, config, decoder=_SCAN)
         slot = scan.context.slot
         return AccountScan(
@@ -184,10 +210,8 @@ class Cluster:
     async def accounts(
         self, addresses: Sequence[str], *, min_context_slot: int | None = None
     ) -> tuple[AccountUpdate, ...]:
-        """Up to 100 accounts; one that does not exist comes back closed."""
-        config: dict[str, Any] = {"commitment": self._commitment, "encoding": "base64"}
-        if min_context_slot is not None:
-            config["minContextSlot"] = min_context_slot
+        """Up to 100 accounts, seen at `min_context_slot` or later; one that does not exist comes back closed."""
+        config = self._account_config(min_context_slot)
         found = await self._client.call("getMultipleAccounts", list(addresses), config, decoder=_ACCOUNTS)
         slot = found.context.slot
         if len(found.value) != len(addresses):
@@ -202,6 +226,12 @@ class Cluster:
             else AccountUpdate(address, "", slot, 0, b"")
             for address, account in zip(addresses, found.value, strict=True)
         )
+
+    def _account_config(self, min_context_slot: int | None) -> dict[str, Any]:
+        config: dict[str, Any] = {"commitment": self._commitment, "encoding": "base64"}
+        if min_context_slot is not None:
+            config["minContextSlot"] = min_context_slot
+        return config
 
     def _block_config(self, details: str = "signatures") -> dict[str, Any]:
         return {

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+import structlog
 
 from heliograph_core.errors import RpcError, RpcUnavailable, TransactionError
 from heliograph_core.slot import Slot
@@ -22,9 +23,13 @@ EARLIER_SLOTS = 64
 """Slots below one without a time that are asked for theirs, where no earlier time is known."""
 NULL_FIRST_S = 0.05
 NULL_MOST_S = 1.0
+PATIENT_TRIES = 3
+"""Tries in a row with all their rounds; a transaction that is null even then is asked for once a try."""
 
 CachedLines = Callable[[str, int], tuple[str, ...] | None]
 """(signature, slot) to log lines that may stand in for the record, None where it must be fetched."""
+
+_log = structlog.get_logger(__name__)
 
 
 class Contradiction(RpcUnavailable):
@@ -34,10 +39,17 @@ class Contradiction(RpcUnavailable):
 class Assembly:
     """Makes slots of rows. Holds nothing but the latest block time that it saw."""
 
-    def __init__(self, cluster: Cluster, lines: CachedLines, null_rounds: int) -> None:
+    def __init__(
+        self, cluster: Cluster, lines: CachedLines, null_rounds: int, *, records: Cluster | None = None
+    ) -> None:
+        """cluster: the endpoint whose listing the rows are. records: all endpoints, where transactions may come from
+        too; one that contradicts the listing is asked of `cluster`.
+        """
         self._cluster = cluster
+        self._records_of = records
         self._lines = lines
         self._null_rounds = null_rounds
+        self._in_vain = 0
         self._time: tuple[int, int] | None = None
 
     async def time_of(self, slot: int, head: BlockHead) -> int | None:
@@ -53,7 +65,10 @@ class Assembly:
         *,
         hashes: bool = False,
     ) -> tuple[Slot, ...]:
-        """Whole slots, ascending. heads: blocks that are known already. hashes: no slot may lack its blockhash.
+        """Whole slots, ascending. heads: blocks that are known already.
+
+        hashes: the slots may not be final. None may lack its blockhash, by which it is audited later, and so its
+        transactions come from nobody who has another block in that slot. Without it all of them are final.
 
         Raises RpcUnavailable where something is not answered yet, Contradiction where answers exclude each other.
         """
@@ -61,7 +76,8 @@ class Assembly:
         for row in rows:
             by_slot.setdefault(row.slot, {})[row.signature] = row
         heads = await self._heads(by_slot, dict(heads or {}), hashes)
-        records = await self._records([row for slot in by_slot.values() for row in slot.values()])
+        listed = [row for slot in by_slot.values() for row in slot.values()]
+        records = await self._records(listed, heads if hashes else None)
         return tuple(
             [
                 await self._slot(number, by_slot[number], heads.get(number), records)
@@ -87,8 +103,13 @@ class Assembly:
             heads[number] = head
         return heads
 
-    async def _records(self, rows: Sequence[SignatureRow]) -> dict[str, Transaction]:
-        """Everything but tx_index, which is 0 here: from cached lines, else from getTransaction."""
+    async def _records(
+        self, rows: Sequence[SignatureRow], heads: Mapping[int, BlockHead] | None
+    ) -> dict[str, Transaction]:
+        """Everything but tx_index, which is 0 here: from cached lines, else from getTransaction.
+
+        heads: the blocks that the records must belong to, None where all are final.
+        """
         found: dict[str, Transaction] = {}
         wanted: dict[str, SignatureRow] = {}
         for row in rows:
@@ -98,19 +119,17 @@ class Assembly:
             else:
                 found[row.signature] = Transaction(row.signature, 0, row.err, lines, None)
         backoff = Backoff(NULL_FIRST_S, NULL_MOST_S)
-        for round_ in range(self._null_rounds + 1):
+        rounds = self._null_rounds if self._in_vain < PATIENT_TRIES else 0
+        for round_ in range(rounds + 1):
             if not wanted:
                 break
             if round_:
                 await asyncio.sleep(backoff.next())
-            signatures = list(wanted)
-            for signature, answer in zip(
-                signatures, await self._cluster.transactions(signatures), strict=True
-            ):
-                if isinstance(answer, RpcError):
-                    raise answer
-                if answer is not None:
-                    found[signature] = self._parsed(wanted.pop(signature), answer)
+            if heads is not None:
+                await self._take_of_blocks(heads, wanted, found)
+            else:
+                await self._take_final(wanted, found)
+        self._in_vain = self._in_vain + 1 if wanted else 0
         if wanted:
             signature, row = next(iter(wanted.items()))
             # Not there yet, or dropped with its block after it was listed: only a new listing tells which.
@@ -119,6 +138,61 @@ class Assembly:
                 f"the first is {signature} of slot {row.slot}: they are listed and asked for until this ends"
             )
         return found
+
+    async def _take_final(self, wanted: dict[str, SignatureRow], found: dict[str, Transaction]) -> None:
+        """From any endpoint. Raises Contradiction where the one that listed them contradicts itself."""
+        anyone = self._records_of.finalized() if self._records_of is not None else self._cluster
+        doubted = await self._take_records(anyone, list(wanted), wanted, found)
+        if doubted is not None and anyone is not self._cluster:
+            doubted = await self._take_records(self._cluster, list(wanted), wanted, found)
+        if doubted is not None:
+            raise doubted
+
+    async def _take_of_blocks(
+        self,
+        heads: Mapping[int, BlockHead],
+        wanted: dict[str, SignatureRow],
+        found: dict[str, Transaction],
+    ) -> None:
+        """From the endpoint that gave the blocks; what it lacks, from others that have the same blocks."""
+        doubted = await self._take_records(self._cluster, list(wanted), wanted, found)
+        if doubted is not None:
+            raise doubted
+        for other in self._records_of.each() if wanted and self._records_of is not None else ():
+            if other.endpoint == self._cluster.endpoint or not wanted:
+                continue
+            slots = sorted({row.slot for row in wanted.values()})
+            hashes = dict(zip(slots, await other.blockhashes(slots), strict=True))
+            same = [name for name, row in wanted.items() if hashes[row.slot] == heads[row.slot].blockhash]
+            try:
+                # What contradicts the listing stays wanted: it is asked again of the endpoint that listed it.
+                await self._take_records(other, same, wanted, found)
+            except RpcError as error:
+                _log.debug("record_not_given", rpc=other.endpoint, why=str(error))
+
+    async def _take_records(
+        self,
+        source: Cluster,
+        signatures: Sequence[str],
+        wanted: dict[str, SignatureRow],
+        found: dict[str, Transaction],
+    ) -> Contradiction | None:
+        """Moves what `source` has from wanted to found; returns what one of its records contradicts, if any."""
+        doubted: Contradiction | None = None
+        if not signatures:
+            return None
+        for signature, answer in zip(signatures, await source.transactions(signatures), strict=True):
+            if isinstance(answer, RpcError):
+                raise answer
+            if answer is None:
+                continue
+            try:
+                found[signature] = self._parsed(wanted[signature], answer)
+            except Contradiction as error:
+                doubted = error
+            else:
+                del wanted[signature]
+        return doubted
 
     @staticmethod
     def _parsed(row: SignatureRow, answer: dict[str, Any]) -> Transaction:

@@ -53,11 +53,13 @@ class Listing:
         """Pages from `cursor` down instead of from the tip: any transaction of a block above everything wanted."""
         self._top = cursor
 
-    async def extend(self, through: int) -> None:
+    async def extend(self, through: int, *, give_up_cursors: bool = True) -> None:
         """Lists on, up to slot `through` at most, which the endpoint must have answered for before this call.
 
         Afterwards complete_through is `through`, or lower where the window filled up: take() and call again.
         Raises RpcUnavailable where the pages do not reach what is known; the listing is then as it was before.
+        give_up_cursors: a signature to page by that the endpoint does not know is given up for an older one; else its
+        refusal is raised, for another endpoint may know it.
         """
         if self._cursors:
             at = max(0, len(self._cursors) - self._window_pages)
@@ -71,7 +73,7 @@ class Listing:
             await self._lost(through)
             return
         except RpcRefused as error:
-            if error.code != faults.UNKNOWN_CURSOR:
+            if error.code != faults.UNKNOWN_CURSOR or not give_up_cursors:
                 raise
             self._drop_cursor(error)
             return
@@ -234,7 +236,8 @@ class Listing:
 
     def _drop_cursor(self, error: RpcRefused) -> None:
         """The node does not know a signature that paging went by: the next walk goes by fewer."""
-        if self._rows:
+        if self._rows or self._top is not None:
+            self._top = None
             self.rewind()
         elif len(self._taken) > 1:
             anchor = self._taken[-1]

@@ -2,6 +2,8 @@
 
 A span ends at slot S only when the endpoint answered for block S before the pages were asked, every page was asked
 with minContextSlot S, and the pages of each program reached the last signature known of it (DESIGN section 3).
+Where there are several endpoints, one proof stays on one of them; what was listed and not handed out yet is listed anew
+when another takes over. Final transactions may come from any; others only from one that has the same block.
 """
 
 from __future__ import annotations
@@ -9,15 +11,17 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import AsyncGenerator, Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import structlog
 
-from heliograph_core.errors import RpcError, RpcUnavailable
+from heliograph_core.errors import RpcError
 from heliograph_core.slot import Span
 from heliograph_indexer.rpc import faults
 from heliograph_indexer.rpc.backoff import Backoff
 from heliograph_indexer.rpc.cluster import BlockHead, Cluster, SignatureRow
+from heliograph_indexer.rpc.pool import Pin
 from heliograph_indexer.settings import IndexerSettings
 from heliograph_indexer.sources.assembly import Assembly, Contradiction
 from heliograph_indexer.sources.listing import Listing, OnIncident
@@ -36,12 +40,16 @@ TRAILING_SLOTS = 150
 """A cluster's own nodes trail it by less before they call themselves unhealthy."""
 HINT_FIRST_S = 0.02
 """Pause before looking again where a notification named a slot that the endpoint does not show yet."""
+ANOTHER_AFTER = 3
+"""Failures in a row of one plan after which another endpoint has to prove it anew."""
+PATIENT_AFTER = 12
+"""Failures in a row after which a slot whose answers contradict each other is asked for at `retry_stuck_s`."""
 
 _log = structlog.get_logger(__name__)
 
 
 class RpcSource:
-    """Spans of one stream's programs from one endpoint. `feed` may be absent: then the poll interval alone wakes it.
+    """Spans of one stream's programs from a cluster's endpoints. `feed` may be absent: then the poll interval alone wakes it.
 
     The caller runs `feed.run()` beside it. on_incident is told what was found wrong and survived.
     """
@@ -70,35 +78,37 @@ class RpcSource:
         """Why the record is being waited for, None where all goes well."""
 
     async def spans(self, first: int, last: int | None = None) -> AsyncGenerator[Span, None]:
-        """See Source. Waits out RpcUnavailable with growing pauses; raises RpcRefused."""
-        listings = [self._listing(program, first) for program in self._programs]
-        assembly = Assembly(self._cluster, self._cached_lines, self._settings.null_rounds)
+        """See Source. Waits out RpcUnavailable with growing pauses; raises RpcRefused where no endpoint can answer."""
+        node, pin = self._cluster.pinned()
+        listings = [self._listing(node, program, first) for program in self._programs]
+        lines = partial(self._cached_lines, node)
+        assembly = Assembly(node, lines, self._settings.null_rounds, records=self._cluster)
         backoff = Backoff(self._settings.retry_s, self._settings.retry_max_s)
         opened = first
         skipped = last is None
         while last is None or opened <= last:
+            if pin.leave_if_ill():
+                _rewind(listings)
             try:
-                proof = await self._prove(opened, last, assembly)
+                proof = await self._prove(node, opened, last, assembly)
                 if proof is None:
                     self.trouble = self._trailing(opened)
                     await self._wait(opened)
                     continue
                 if last is not None and not skipped and proof.slot > last:
                     skipped = True
-                    await skip_above(self._cluster, last, proof.slot, listings)
+                    await skip_above(node, last, proof.slot, listings)
                 for listing in listings:
                     if listing.complete_through < proof.through:
-                        await listing.extend(proof.through)
-            except RpcUnavailable as error:
-                await self._pause(backoff, error, opened)
+                        await listing.extend(proof.through, give_up_cursors=pin.last_resort)
+            except RpcError as error:
+                await self._elsewhere(pin, error, listings, backoff, opened)
                 continue
             through = min(listing.complete_through for listing in listings)
             rows = union_rows(listing.rows_through(through) for listing in listings)
             for plan in _plans(opened, through, rows, self._settings.span_transactions, proof.final):
-                span = await self._fetched(plan, proof, assembly, backoff)
+                span = await self._fetched(plan, proof, assembly, pin, listings, backoff)
                 if span is None:
-                    for listing in listings:
-                        listing.rewind()
                     break
                 for listing in listings:
                     listing.take(span.last)
@@ -106,15 +116,16 @@ class RpcSource:
                     self._feed.forget(span.last)
                 opened = span.last + 1
                 backoff.reset()
+                pin.settled()
                 self.trouble = None
                 self._hint.reset()
                 yield span
             if opened > proof.through and (last is None or opened <= last):
                 await self._wait(opened)
 
-    def _listing(self, program: str, first: int) -> Listing:
+    def _listing(self, node: Cluster, program: str, first: int) -> Listing:
         return Listing(
-            self._cluster,
+            node,
             program,
             first,
             page=self._settings.page_signatures,
@@ -122,17 +133,36 @@ class RpcSource:
             on_incident=self._on_incident,
         )
 
-    async def _prove(self, opened: int, last: int | None, assembly: Assembly) -> _Proof | None:
+    async def _elsewhere(
+        self, pin: Pin, error: RpcError, listings: Sequence[Listing], backoff: Backoff, slot: int
+    ) -> None:
+        """Another endpoint takes over at once; where all have failed, they are tried again after a pause.
+
+        Raises the error where nobody can mend it: it is our own, or every endpoint refuses.
+        """
+        if faults.remedy(error) is faults.Remedy.STOP:
+            raise error
+        self.trouble = str(error)
+        if pin.fail(error):
+            _rewind(listings)
+            return
+        if pin.refused is not None:
+            raise pin.refused
+        if pin.begin_anew():
+            _rewind(listings)
+        await self._pause(backoff, error, slot)
+
+    async def _prove(self, node: Cluster, opened: int, last: int | None, assembly: Assembly) -> _Proof | None:
         """A block at or above `opened` that the endpoint answers for now, None where there is none yet."""
-        tip = await self._cluster.slot()
+        tip = await node.slot()
         self._tip = tip
         self.head_slot = max(self.head_slot, tip)
         final = -1
         if last is not None or tip - opened >= FINALITY_GAP:
-            final = await self._cluster.slot("finalized")
+            final = await node.slot("finalized")
         for slot in range(tip, max(opened, tip - PROOF_DEPTH + 1) - 1, -1):
             try:
-                head = await self._cluster.block(slot)
+                head = await node.block(slot)
             except RpcError as error:
                 if error.code in faults.NOT_YET | faults.MISSING:
                     continue
@@ -151,8 +181,16 @@ class RpcSource:
             "or give a cluster that is another one a database of its own"
         )
 
-    async def _fetched(self, plan: _Plan, proof: _Proof, assembly: Assembly, backoff: Backoff) -> Span | None:
-        """The plan as a span, after however many tries; None where the record has changed meanwhile."""
+    async def _fetched(
+        self,
+        plan: _Plan,
+        proof: _Proof,
+        assembly: Assembly,
+        pin: Pin,
+        listings: Sequence[Listing],
+        backoff: Backoff,
+    ) -> Span | None:
+        """The plan as a span, after however many tries; None where it has to be proved anew."""
         while True:
             try:
                 # The same transactions on another parent have other effects, and only the blockhash tells: what
@@ -163,9 +201,15 @@ class RpcSource:
             except Contradiction as error:
                 if not backoff.failures:
                     self._on_incident("record_changed", plan.first, {"why": str(error)})
+                _rewind(listings)
+                if backoff.failures >= ANOTHER_AFTER and not pin.fail(error):
+                    pin.begin_anew()
                 await self._pause(backoff, error, plan.first)
                 return None
-            except RpcUnavailable as error:
+            except RpcError as error:
+                if not error.retry or pin.ill or backoff.failures >= ANOTHER_AFTER:
+                    await self._elsewhere(pin, error, listings, backoff, plan.first)
+                    return None
                 await self._pause(backoff, error, plan.first)
                 continue
             if plan.last == proof.slot:
@@ -189,14 +233,17 @@ class RpcSource:
             timeout = min(timeout, self._hint.next())
         await self._feed.wait(timeout)
 
-    async def _pause(self, backoff: Backoff, error: RpcUnavailable, slot: int) -> None:
+    async def _pause(self, backoff: Backoff, error: RpcError, slot: int) -> None:
         wait = backoff.next(error.retry_after)
+        if isinstance(error, Contradiction) and backoff.failures > PATIENT_AFTER:
+            # The endpoints answer, and what they answer does not change: asking often helps nobody.
+            wait = max(wait, self._settings.retry_stuck_s)
         self.trouble = str(error)
         _log.warning("record_unavailable", slot=slot, why=str(error), retry_in_s=round(wait, 2))
         await asyncio.sleep(wait)
 
-    def _cached_lines(self, signature: str, slot: int) -> tuple[str, ...] | None:
-        if self._feed is None or not self._settings.log_cache:
+    def _cached_lines(self, node: Cluster, signature: str, slot: int) -> tuple[str, ...] | None:
+        if self._feed is None or not self._settings.log_cache or not self._feed.speaks_for(node.endpoint):
             return None
         lines = self._feed.lines(signature, slot)
         if lines is None or needs_record(lines, self._stream_programs):
@@ -219,6 +266,11 @@ class _Plan(NamedTuple):
     first: int
     last: int
     rows: list[SignatureRow]
+
+
+def _rewind(listings: Iterable[Listing]) -> None:
+    for listing in listings:
+        listing.rewind()
 
 
 async def skip_above(cluster: Cluster, last: int, tip: int, listings: Sequence[Listing]) -> None:

@@ -83,3 +83,16 @@ async def endpoint() -> AsyncIterator[FakeEndpoint]:
         yield fake
     finally:
         await fake.stop()
+
+
+@pytest.fixture
+async def endpoints() -> AsyncIterator[tuple[FakeEndpoint, FakeEndpoint]]:
+    """Two of one cluster."""
+    first, second = FakeEndpoint(), FakeEndpoint()
+    await first.start()
+    await second.start()
+    try:
+        yield first, second
+    finally:
+        await first.stop()
+        await second.stop()

@@ -24,3 +24,14 @@ async def test_more_than_the_burst_is_paid_off_afterwards() -> None:
     began = loop.time()
     await bucket.take(1)
     assert loop.time() - began >= 0.045
+
+
+async def test_what_is_not_waited_for_is_given_back() -> None:
+    bucket = TokenBucket(1, 1)
+    await bucket.take(1)
+    waiting = asyncio.create_task(bucket.take(1))
+    await asyncio.sleep(0)
+    assert bucket.wait_s(1) > 1.9
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert bucket.wait_s(1) <= 1.0

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import msgspec
@@ -25,6 +28,13 @@ def fault(request: Any, code: int, message: str = "no") -> bytes:
     return orjson.dumps(
         {"jsonrpc": "2.0", "id": request["id"], "error": {"code": code, "message": message, "data": None}}
     )
+
+
+def answer(request: Any) -> bytes:
+    """Each call's result is its method's name."""
+    if isinstance(request, list):
+        return orjson.dumps([{"id": one["id"], "result": one["method"]} for one in request])
+    return result(request, request["method"])
 
 
 async def ask(endpoint: Any, settings: RpcSettings = QUICK, **options: Any) -> str:
@@ -125,6 +135,32 @@ async def test_retry_after_is_waited_for(endpoint: Any) -> None:
     assert loop.time() - began >= 0.2
 
 
+async def test_retry_after_may_be_a_date(endpoint: Any) -> None:
+    at = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
+    endpoint.script = lambda request: (
+        (503, {"retry-after": at}, b"") if len(endpoint.requests) == 1 else result(request, "at last")
+    )
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    assert await ask(endpoint) == "at last"
+    # The header has whole seconds, so that up to one of the two is lost.
+    assert 0.9 <= loop.time() - began <= 2.5
+
+
+async def test_retry_after_holds_for_every_call_to_the_host(endpoint: Any) -> None:
+    endpoint.script = lambda request: (
+        (429, {"retry-after": "0.3"}, b"") if len(endpoint.requests) == 1 else result(request, "at last")
+    )
+    settings = RpcSettings(attempts=1)
+    loop = asyncio.get_running_loop()
+    async with RpcClient(endpoint.url, settings) as client:
+        with pytest.raises(RpcUnavailable):
+            await client.call("first", decoder=STR)
+        began = loop.time()
+        assert await client.call("second", decoder=STR) == "at last"
+        assert loop.time() - began >= 0.28
+
+
 async def test_a_wish_beyond_patience_is_handed_to_the_caller(endpoint: Any) -> None:
     endpoint.script = lambda request: (429, {"retry-after": "3600"}, b"")
     with pytest.raises(RpcUnavailable) as raised:
@@ -196,6 +232,52 @@ async def test_answers_in_another_order_find_their_calls(endpoint: Any) -> None:
 
     endpoint.script = backwards
     assert await many(endpoint, 5) == [f"m{i}" for i in range(5)]
+
+
+async def test_a_429_halves_the_batch_and_quiet_lets_it_grow_again(endpoint: Any) -> None:
+    def at_most_three(request: Any) -> Any:
+        if isinstance(request, list) and len(request) > 3:
+            return (429, {}, b"")
+        return answer(request)
+
+    endpoint.script = at_most_three
+    settings = RpcSettings(attempts=5, backoff_s=0.001, backoff_max_s=0.002, batch_calls=10)
+    async with RpcClient(endpoint.url, settings) as client:
+        calls = [Call(f"m{i}") for i in range(10)]
+        assert await client.batch(calls, decoder=STR) == [f"m{i}" for i in range(10)]
+        sizes = [len(request) if isinstance(request, list) else 1 for request in endpoint.requests]
+        assert sizes[:3] == [10, 5, 5] and max(sizes[3:]) <= 3
+        endpoint.script = answer
+        for _ in range(200):
+            await client.batch(calls, decoder=STR)
+        endpoint.requests.clear()
+        await client.batch(calls, decoder=STR)
+        assert len(endpoint.requests) == 1
+
+
+async def test_every_try_is_counted_by_host_method_and_code(endpoint: Any) -> None:
+    answers: Iterator[Any] = iter([(429, {}, b""), (0, {}, b""), None])
+
+    def script(request: Any) -> Any:
+        return next(answers) or result(request, "at last")
+
+    endpoint.script = script
+    async with RpcClient(endpoint.url, QUICK) as client:
+        await client.call("getThing", decoder=STR)
+        endpoint.script = lambda request: fault(request, -32011)
+        with pytest.raises(RpcRefused):
+            await client.call("getOther", decoder=STR)
+        endpoint.script = lambda request: fault(request, -12345)
+        with pytest.raises(RpcUnavailable):
+            await client.call("getOther", decoder=STR)
+        host = endpoint.url.removeprefix("http://")
+        assert client.counters.read() == (
+            (host, "getOther", "-32011", 1),
+            (host, "getOther", "other", 3),
+            (host, "getThing", "429", 1),
+            (host, "getThing", "ok", 1),
+            (host, "getThing", "unreachable", 1),
+        )
 
 
 async def test_a_batch_too_large_is_halved_and_stays_so(endpoint: Any) -> None:
@@ -299,6 +381,6 @@ async def test_a_rate_is_kept_and_off_on_loopback_by_default(endpoint: Any) -> N
     await many(endpoint, 25, settings)
     assert loop.time() - began >= 0.19
     async with RpcClient(endpoint.url) as client:
-        assert client._bucket is None
+        assert not client.limits.limited
     async with RpcClient("http://rpc.example.org") as client:
-        assert client._bucket is not None
+        assert client.limits.limited

@@ -7,10 +7,11 @@ import asyncio
 import msgspec
 import pytest
 
-from heliograph_core.errors import RpcRefused
+from heliograph_core.errors import RpcRefused, RpcUnavailable
 from heliograph_indexer.healer import heal_share
 from heliograph_indexer.rpc.client import Call, RpcClient
 from heliograph_indexer.rpc.cluster import Cluster
+from heliograph_indexer.rpc.pool import Caller, Pool
 from heliograph_indexer.rpc.share import ClientShare
 from heliograph_indexer.settings import HealSettings, IndexerSettings, RpcSettings
 from heliograph_localnet.localnet import Localnet
@@ -37,7 +38,7 @@ async def test_only_so_many_batches_of_so_many_calls_are_under_way() -> None:
         under_way = most = 0
         sizes: list[int] = []  # noqa: RUF012 - of this test's one client
 
-        async def batch(self, calls, *, decoder, give_back=()):  # type: ignore[no-untyped-def]
+        async def batch(self, calls, *, decoder, give_back=(), attempts=None):  # type: ignore[no-untyped-def]
             self.sizes.append(len(calls))
             self.under_way += 1
             self.most = max(self.most, self.under_way)
@@ -67,7 +68,7 @@ async def test_the_healer_takes_a_part_of_the_limits_in_force(
     seen = {}
 
     class Noted(ClientShare):
-        def __init__(self, client: RpcClient, *, rate: float | None, **more: int) -> None:
+        def __init__(self, client: Caller, *, rate: float | None, **more: int) -> None:
             seen["rate"] = rate
             super().__init__(client, rate=rate, **more)
 
@@ -75,3 +76,25 @@ async def test_the_healer_takes_a_part_of_the_limits_in_force(
     async with RpcClient(url, limits) as client:
         heal_share(client, IndexerSettings(rpc_url=url, rpc=limits, heal=HealSettings(rate_share=0.25)))
     assert seen["rate"] == rate
+
+
+async def test_a_share_of_a_pool_is_pinned_to_one_endpoint_and_stays_one_share() -> None:
+    async with Localnet(LocalnetSettings(rate=0)) as one, Localnet(LocalnetSettings(rate=0)) as two:
+        await one.step(10)
+        await two.step(10)
+        async with Pool.open((one.rpc_url, two.rpc_url), RpcSettings(attempts=1)) as pool:
+            share = ClientShare(pool, rate=0.001, burst=5, concurrency=2, batch_calls=2)
+            cluster = Cluster(share)
+            assert len(cluster.each()) == 2
+            node, pin = cluster.pinned()
+            assert node.endpoint == pin.endpoint and ", " not in node.endpoint
+            first = node.endpoint
+            for asked in (cluster, node, cluster, node):
+                await asked.slot()
+            assert pin.fail(RpcUnavailable("of this test"))
+            assert node.endpoint != first
+            await node.slot()
+            # All of them draw on the one bucket, which is empty now.
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await cluster.slot()

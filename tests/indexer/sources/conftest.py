@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from heliograph_core.slot import Slot, Span
-from heliograph_indexer.rpc.client import RpcClient
 from heliograph_indexer.rpc.cluster import Cluster
+from heliograph_indexer.rpc.pool import Pool
 from heliograph_indexer.settings import IndexerSettings, RpcSettings
 from heliograph_indexer.sources.logfeed import LogFeed
 from heliograph_indexer.sources.rpc import RpcSource
@@ -20,6 +20,7 @@ from heliograph_localnet.chain import Chain
 from heliograph_localnet.commitment import Commitment
 from heliograph_localnet.draft import Draft, DraftInner, DraftInstruction
 from heliograph_localnet.node import Node
+from heliograph_localnet.view import View
 
 ALPHA = "A1phaProgram1111111111111111111111111111111"
 BETA = "BetaProgram11111111111111111111111111111111"
@@ -57,7 +58,15 @@ class World:
         self.chain = Chain(seed=seed, slot_ms=250, first_slot=FIRST)
         self.node = Node(self.chain)
         self.incidents: list[tuple[str, int | None, dict[str, object]]] = []
-        self.clients: list[RpcClient] = []
+        self.others: list[Node] = []
+        self.pools: list[Pool] = []
+
+    async def second(self, **view: Any) -> Node:
+        """Another node on the same chain, asked when the first fails; view: as of localnet's View."""
+        node = Node(self.chain, view=View(self.chain, **view))
+        await node.start()
+        self.others.append(node)
+        return node
 
     def block(self, *programs: tuple[str, ...], failed: bool = False) -> None:
         """One block with a transaction for each tuple of programs."""
@@ -78,10 +87,21 @@ class World:
         return self.chain.slot_at(Commitment.CONFIRMED)
 
     def settings(self, **changes: Any) -> IndexerSettings:
-        rpc = RpcSettings(deadline_s=2.0, attempts=3, backoff_s=0.005, backoff_max_s=0.02)
+        rpc = RpcSettings(
+            deadline_s=2.0,
+            attempts=3,
+            backoff_s=0.005,
+            backoff_max_s=0.02,
+            rest_s=0.02,
+            rest_max_s=0.1,
+            health_interval_s=0.05,
+            lag_slots=10,
+        )
         chosen: dict[str, Any] = {
             "rpc_url": self.node.rpc_url,
+            "rpc_urls": tuple(node.rpc_url for node in self.others),
             "ws_url": self.node.ws_url,
+            "ws_urls": tuple(node.ws_url for node in self.others),
             "rpc": rpc,
             "poll_interval_s": 0.02,
             "retry_s": 0.005,
@@ -92,10 +112,10 @@ class World:
 
     def source(self, *, feed: bool = False, **changes: Any) -> RpcSource:
         settings = self.settings(**changes)
-        client = RpcClient(settings.rpc_url, settings.rpc)
-        self.clients.append(client)
+        pool = Pool.open(settings.endpoint_urls, settings.rpc)
+        self.pools.append(pool)
         return RpcSource(
-            Cluster(client, settings.commitment),
+            Cluster(pool, settings.commitment),
             PROGRAMS,
             settings,
             feed=LogFeed(settings, PROGRAMS) if feed else None,
@@ -156,9 +176,10 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
     try:
         yield world
     finally:
-        for client in world.clients:
-            await client.close()
-        await world.node.stop()
+        for pool in world.pools:
+            await pool.close()
+        for node in (world.node, *world.others):
+            await node.stop()
 
 
 @pytest.fixture

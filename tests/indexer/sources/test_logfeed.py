@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from heliograph_indexer.settings import shown_url
 from heliograph_indexer.sources.logfeed import LogFeed
 from heliograph_localnet.faults import Reaction
 
@@ -153,6 +154,52 @@ async def test_a_silent_socket_is_opened_anew(world: Any) -> None:
                 await asyncio.sleep(0.01)
 
 
+async def test_logs_that_still_come_do_not_hide_that_slots_have_stopped(world: Any) -> None:
+    """A node that no longer follows the chain may go on about old transactions."""
+    source = world.source(feed=True, socket_silence_s=0.2)
+    async with running(source._feed) as feed:
+        world.block()
+        await asyncio.sleep(0.05)
+        world.node.faults.on("notification", Reaction(copies=0), methods={"slotNotification"})
+        async with asyncio.timeout(10):
+            while feed.connects < 2:
+                world.traffic(1, skips=0)
+                await asyncio.sleep(0.01)
+
+
+async def test_a_runtime_without_slot_notifications_is_judged_by_what_it_sends(
+    world: Any, programs: dict[str, str]
+) -> None:
+    world.node.faults.on("notification", Reaction(copies=0), methods={"slotNotification"})
+    source = world.source(feed=True, socket_silence_s=0.3)
+    async with running(source._feed) as feed:
+        for _ in range(60):
+            world.block((programs["alpha"],))
+            await asyncio.sleep(0.01)
+        assert feed.connects == 1
+
+
+async def test_another_socket_is_used_after_repeated_failures_and_the_trouble_is_told(world: Any) -> None:
+    second = await world.second()
+    mend = world.node.faults.on("connect", Reaction(status=503))
+    source = world.source(feed=True, socket_failures=2)
+    feed = source._feed
+    assert feed.trouble is None
+    async with running(feed):
+        assert feed.endpoint == second.ws_url and feed.trouble is None
+        second.faults.on("connect", Reaction(status=503))
+        second.disconnect()
+        for _ in range(1000):
+            if feed.trouble is not None:
+                break
+            await asyncio.sleep(0.005)
+        assert feed.trouble is not None and feed.trouble.startswith(f"WebSocket {second.ws_url}: ")
+        mend()
+        async with asyncio.timeout(10):
+            await feed.ready.wait()
+        assert feed.endpoint == world.node.ws_url and feed.trouble is None
+
+
 async def test_a_refused_socket_costs_no_row(world: Any) -> None:
     world.node.faults.on("connect", Reaction(status=503))
     source = world.source(feed=True)
@@ -238,3 +285,12 @@ async def test_lines_from_before_the_socket_broke_are_forgotten(world: Any, prog
                     break
                 await asyncio.sleep(0.01)
         assert not feed._lines
+
+
+async def test_lines_stand_for_the_records_of_the_node_that_notified_them_alone(
+    world: Any, programs: dict[str, str]
+) -> None:
+    second = await world.second()
+    async with running(LogFeed(world.settings(), [programs["alpha"]])) as feed:
+        assert feed.speaks_for(shown_url(world.node.rpc_url))
+        assert not feed.speaks_for(shown_url(second.rpc_url))
