@@ -150,9 +150,7 @@ class Filler:
             layouts = await self._waited(
                 lambda: open_layouts(self._database, self._stream.name, self._protocol)
             )
-            tables = await self._waited(
-                lambda: open_event_tables(self._database, self._stream.name, layouts)
-            )
+            tables = await self._waited(lambda: open_event_tables(self._database, self._stream.name, layouts))
             heal = self._heal
             pipeline = Pipeline(
                 self._database,
