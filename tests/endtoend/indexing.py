@@ -33,13 +33,23 @@ async def indexing(
 async def caught_up(
     database: Database, stream: StreamRow, slot: int, *, accounts: bool = False, timeout_s: float = 60
 ) -> None:
-    """Returns once everything through `slot` is committed; accounts: those read at or above it too."""
+    """Returns once everything through `slot` is committed, and what of it came late is folded.
+
+    accounts: those read at or above it too.
+    """
     async with asyncio.timeout(timeout_s):
         while True:
             through = (await read_coverage(database, stream.name)).through(stream.first_slot)
             row = await get_stream(database, stream.name)
             read_at = row.accounts_through if row is not None else None
             reached = (through, read_at) if accounts else (through,)
-            if all(each is not None and each >= slot for each in reached):
+            if all(each is not None and each >= slot for each in reached) and not await _waiting(database):
                 return
             await asyncio.sleep(_POLL_S)
+
+
+async def _waiting(database: Database) -> bool:
+    """Whether a position waits to be folded anew."""
+    async with database.acquire() as connection:
+        found: bool = await connection.fetchval("SELECT EXISTS (SELECT FROM heliograph.dirty)")
+    return found
