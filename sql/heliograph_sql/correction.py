@@ -20,6 +20,7 @@ _TABLES = sorted(
 async def clear_slots(connection: Any, stream: str, slots: Sequence[int], batch: Batch) -> list[str]:
     """Deletes all rows of the slots, takes balances and markets back to what is left; the keys of positions touched."""
     queries = load("correct.sql")
+    await connection.execute(queries["lock_correcting"], stream)
     times = await connection.fetch(queries["find_slot_times"], stream, slots)
     at = [row["slot"] for row in times], [row["block_time"] for row in times]
     keys = [row["position_key"] for row in await connection.fetch(queries["find_position_keys"], stream, *at)]

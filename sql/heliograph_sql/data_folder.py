@@ -151,6 +151,8 @@ def _run(command: list[str], account: Account) -> str:
             user=account.user,
             group=account.group,
             extra_groups=account.extra_groups,
+            # Ctrl-C in a terminal reaches every process of its group; initdb must not be broken off half-way.
+            start_new_session=True,
         )
     except OSError as error:
         raise DatabaseError(f"{command[0]} does not run here: {error.strerror}: set DATABASE_URL") from error

@@ -155,6 +155,20 @@ def test_a_fork_takes_back_what_it_drops_and_keeps_the_rest() -> None:
     assert localnet.exchange.vault.free(localnet.wallet("alice")) == 0
 
 
+def test_a_fork_can_leave_slots_without_a_block() -> None:
+    localnet = Localnet(LocalnetSettings(seed=1, rate=0, skip_probability=0))
+    localnet.produce()
+    gone = localnet.deposit("alice", 5)
+    localnet.produce()
+    kept = localnet.deposit("bob", 6)
+    localnet.produce()
+    slot = localnet.chain.open_slot - 2
+    assert localnet.fork(2, skip=[slot]) == (gone,)
+    assert localnet.chain.block(slot) is None
+    listed = {row["signature"] for row in localnet.truth()["heliograph.transactions"]}
+    assert kept in listed and gone not in listed
+
+
 def test_a_final_slot_cannot_be_forked() -> None:
     localnet = Localnet(QUIET)
     advance(localnet, 40)

@@ -57,6 +57,7 @@ def requests(seen: Seen) -> dict[str, tuple[str, Params]]:
         "health": ("getHealth", ()),
         "version": ("getVersion", ()),
         "genesis": ("getGenesisHash", ()),
+        "genesis certificate": ("getAgGenesisCert", ()),
         "epoch": ("getEpochInfo", (_CONFIRMED,)),
         "first block": ("getFirstAvailableBlock", ()),
         "ledger": ("minimumLedgerSlot", ()),

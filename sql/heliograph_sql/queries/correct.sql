@@ -1,5 +1,10 @@
 -- Rewriting slots whole. Every statement that finds rows by slot carries the block time: tables are cut by it.
 
+-- name: lock_correcting
+-- Whoever corrects does so alone: a delete that waited for another correction of the slot does not see the rows
+-- that the other one put in, and both would stay.
+SELECT pg_advisory_xact_lock(hashtextextended('heliograph.correct.' || $1, 0));
+
 -- name: find_slot_times
 -- The block times under which rows of these slots are stored; one a slot, but for a slot that was written in parts.
 SELECT slot, extract(epoch FROM block_time)::bigint AS block_time
