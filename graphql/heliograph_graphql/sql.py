@@ -8,7 +8,7 @@ can, because `row_to_json(x)` means a column x where there is one.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 
@@ -365,25 +365,26 @@ class _Writer:
         return text
 
     def _asked(self, page: Page, parent_entity: Entity | None, parent: str | None) -> _Range:
-        """The range that the filter asks for, as far as its outermost comparisons say."""
-        found: dict[str, Callable[[], str]] = {}
-        if parent_entity is not None and parent is not None:
-            stream = f"ARRAY[{parent}.{quote(parent_entity.stream)}]"
-            found["streams"] = lambda: stream
-        for part in page.where.parts if isinstance(page.where, All) else (page.where,):
-            if not isinstance(part, Compare) or part.value is None:
+        """The range that the filter asks for, as far as comparisons that all must hold say; the narrowest counts."""
+        found: dict[str, list[Callable[[], str]]] = {}
+        for part in _conjuncts(page.where):
+            if part.value is None:
                 continue
             field = part.field
             kind = "slot" if field.bound is Bound.SLOT else "time" if field.name == "block_time" else None
             if field.name == page.entity.stream and part.operator in (Operator.EQ, Operator.IN):
-                found.setdefault("streams", partial(self.param, ValueParam(part.value, many=True), "text[]"))
+                write = partial(self.param, ValueParam(part.value, many=True), "text[]")
+                found.setdefault("streams", []).append(write)
             elif kind is not None and part.operator is not Operator.IN:
                 write = partial(self.param, ValueParam(part.value), sql_type(field))
                 if part.operator in (Operator.EQ, Operator.GT, Operator.GTE):
-                    found.setdefault(f"from_{kind}", write)
+                    found.setdefault(f"from_{kind}", []).append(write)
                 if part.operator in (Operator.EQ, Operator.LT, Operator.LTE):
-                    found.setdefault(f"through_{kind}", write)
-        return found
+                    found.setdefault(f"through_{kind}", []).append(write)
+        if parent_entity is not None and parent is not None:
+            stream = f"ARRAY[{parent}.{quote(parent_entity.stream)}]"
+            found["streams"] = [lambda: stream]
+        return {name: partial(_meet, name, writes) for name, writes in found.items()}
 
     # -- conditions
 
@@ -479,6 +480,25 @@ class _Writer:
             # What an index can begin at.
             behind = f"{column} {'<=' if lead.descending else '>='} {value} AND {behind}"
         return behind
+
+
+def _conjuncts(condition: Condition) -> Iterator[Compare]:
+    """The comparisons that must hold for the condition to hold, however deep `and` nests them."""
+    if isinstance(condition, Compare):
+        yield condition
+    elif isinstance(condition, All):
+        for part in condition.parts:
+            yield from _conjuncts(part)
+
+
+def _meet(name: str, writes: Sequence[Callable[[], str]]) -> str:
+    """One bound for several: the highest beginning, the lowest end, the streams that all of them name."""
+    written = [write() for write in writes]
+    if len(written) == 1:
+        return written[0]
+    if name == "streams":
+        return f"ARRAY({' INTERSECT '.join(f'SELECT unnest({each})' for each in written)})"
+    return f"{'GREATEST' if name.startswith('from_') else 'LEAST'}({', '.join(written)})"
 
 
 def _json_object(values: Mapping[str, str]) -> str:

@@ -56,6 +56,17 @@ def key_value(value: Any) -> Any:
     return format(value, "f") if isinstance(value, Decimal) else value
 
 
+def conjuncts(where: Any) -> Iterator[dict[str, Any]]:
+    """The filter's levels that must hold: itself, and what `and` holds, however deep."""
+    if where in (None, UNSET):
+        return
+    given = vars(where)
+    yield given
+    for name in ("and", "and_"):
+        for inner in given.get(name) or ():
+            yield from conjuncts(inner)
+
+
 class Plain:
     """Resolvers over rows in memory."""
 
@@ -232,41 +243,42 @@ class Plain:
         if parent is not None:
             mine = self.catalog.by_name[type(parent).__name__]
             return [parent.row[mine.stream]]
-        wanted = vars(where).get(entity.by_column[entity.stream].key) if where not in (None, UNSET) else UNSET
         streams = set(self.world.streams)
-        if wanted not in (None, UNSET):
+        for level in conjuncts(where):
+            wanted = level.get(entity.by_column[entity.stream].key)
+            if wanted in (None, UNSET):
+                continue
             if wanted.eq_ not in (None, UNSET):
                 streams &= {wanted.eq_}
-            elif wanted.in_ not in (None, UNSET):
+            if wanted.in_ not in (None, UNSET):
                 streams &= set(wanted.in_)
         return sorted(streams)
 
     def ranges(self, entity: Entity, streams: list[str], where: Any) -> dict[str, tuple[int, int]]:
-        """The slots that the outermost comparisons of slot and blockTime ask for, a stream each."""
+        """The slots that comparisons of slot and blockTime which must hold ask for, a stream each."""
         found = {}
-        given = {} if where in (None, UNSET) else vars(where)
         for name in streams:
             low, high = self.world.streams[name]["first_slot"], self.world.streams[name]["head_slot"]
             lows, highs = [low], [high]
             slots = sorted(self.world.block_times[name].items())
-            for key, value in given.items():
+            for key, value in (pair for level in conjuncts(where) for pair in level.items()):
                 if key not in ("slot", "blockTime") or value in (None, UNSET):
                     continue
                 for side, names, bounds in (
                     ("low", ("eq_", "gt_", "gte_"), lows),
                     ("high", ("eq_", "lt_", "lte_"), highs),
                 ):
-                    asked = next(
-                        (v for n, v in vars(value).items() if n in names and v not in (None, UNSET)), None
-                    )
-                    if asked is None:
-                        continue
-                    if key == "slot":
-                        bounds.append(asked)
-                    elif side == "low":
-                        bounds.append(next((slot for slot, time in slots if time >= asked), high))
-                    else:
-                        bounds.append(next((slot for slot, time in reversed(slots) if time <= asked), low))
+                    for name_of, asked in vars(value).items():
+                        if name_of not in names or asked in (None, UNSET):
+                            continue
+                        if key == "slot":
+                            bounds.append(asked)
+                        elif side == "low":
+                            bounds.append(next((slot for slot, time in slots if time >= asked), high))
+                        else:
+                            bounds.append(
+                                next((slot for slot, time in reversed(slots) if time <= asked), low)
+                            )
             if max(lows) <= min(highs):
                 found[name] = (max(lows), min(highs))
         return found
