@@ -20,10 +20,14 @@ from solders.rpc.responses import ProgramNotification, SlotNotification
 from heliograph_core.account import AccountState, AccountUpdate
 from heliograph_core.errors import RpcUnavailable
 from heliograph_indexer.decode import Layouts, decode_account
-from heliograph_indexer.rpc.cluster import Cluster
+from heliograph_indexer.rpc import faults
+from heliograph_indexer.rpc.backoff import Backoff
+from heliograph_indexer.rpc.cluster import AccountScan, Cluster
 from heliograph_indexer.settings import IndexerSettings
 from heliograph_indexer.sources.socket_rota import SocketRota
 
+FLOOR_TRIES = 20
+"""How often a scan is asked for while no endpoint has reached the slot that the stream has shown."""
 READ_AT_ONCE = 100
 """Accounts in one getMultipleAccounts."""
 CommitAccounts = Callable[[Sequence[AccountState], int | None], Awaitable[None]]
@@ -239,7 +243,7 @@ class AccountFeed:
         """Scans everything: what is there is stored, what is gone is closed."""
         slots = []
         for program in self._programs:
-            scan = await self._cluster.program_accounts(program, min_context_slot=self._floor())
+            scan = await self._scanned(program)
             slots.append(scan.slot)
             present = {update.address for update in scan.accounts}
             gone = [
@@ -255,6 +259,20 @@ class AccountFeed:
             await self._store([*fresh, *gone])
         self.through = min(slots)
         await self._commit([], self.through)
+
+    async def _scanned(self, program: str) -> AccountScan:
+        """A scan that is not older than the stream. What the stream shows runs ahead of what is confirmed, so that slot is
+        waited for: subscribing anew would only hear of a newer one.
+        """
+        floor, pause = self._floor(), Backoff(self._settings.retry_s, self._settings.retry_max_s)
+        for _ in range(FLOOR_TRIES):
+            try:
+                return await self._cluster.program_accounts(program, min_context_slot=floor)
+            except RpcUnavailable as error:
+                if error.code != faults.BEHIND_CONTEXT:
+                    raise
+                await asyncio.sleep(pause.next(error.retry_after))
+        return await self._cluster.program_accounts(program, min_context_slot=floor)
 
     async def _store(self, updates: Sequence[AccountUpdate]) -> None:
         for at in range(0, len(updates), self._settings.account_batch_rows):
