@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 
 from heliograph_localnet.faults import Occasion, Reaction
@@ -15,10 +16,15 @@ class Fetched:
         rows = localnet.truth()["heliograph.transactions"]
         self._slots: dict[str, int] = {row["signature"]: row["slot"] for row in rows}
         self.signatures: Counter[str] = Counter()
+        self._enough = 0
+        self.enough = asyncio.Event()
         localnet.node.faults.add(self._note)
 
-    def restart(self) -> None:
+    def restart(self, enough: int = 1) -> None:
+        """Counts anew; the event `enough` is set as the last of so many different transactions is asked for."""
         self.signatures.clear()
+        self._enough = enough
+        self.enough.clear()
 
     def slots(self) -> set[int]:
         """Slots of which anything was asked for."""
@@ -33,4 +39,6 @@ class Fetched:
             signature = occasion.value[0]
             if signature in self._slots:
                 self.signatures[signature] += 1
+                if len(self.signatures) == self._enough:
+                    self.enough.set()
         return None

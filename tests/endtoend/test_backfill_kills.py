@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import time
 from pathlib import Path
 
 from tests.cli.process import Heliograph
@@ -26,8 +25,8 @@ GODARK = PROTOCOLS["godark"]
 HISTORY_SLOTS = int(os.environ.get("HELIOGRAPH_SOAK_SLOTS", "800"))
 """Slots of history; `HELIOGRAPH_SOAK_SLOTS=50000` is the long run."""
 PIECE_SLOTS = 200
-LIFE_S = (0.05, 0.8)
-"""Shortest and longest life of a backfill from its first fetch on; its start takes about one second more."""
+LIFE_TRANSACTIONS = (50, 1_500)
+"""Fewest and most transactions that a backfill fetches before it is killed: as many kills on any machine."""
 MOST_LIVES = 10 + HISTORY_SLOTS // 20
 _POLL_S = 0.02
 _PATIENCE_S = 60.0
@@ -36,7 +35,7 @@ _PATIENCE_S = 60.0
 async def test_a_backfill_killed_every_second_is_complete_and_fetched_nothing_twice_but_what_was_in_hand(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:
-    seed = int(time.time())
+    seed = int(os.environ.get("HELIOGRAPH_SOAK_SEED", "4"))
     print(f"seed {seed}")
     dice = random.Random(seed)
     settings = LocalnetSettings(
@@ -70,9 +69,9 @@ async def test_a_backfill_killed_every_second_is_complete_and_fetched_nothing_tw
                 lives += 1
                 assert lives < MOST_LIVES
                 before = await read_coverage(database, stream.name)
-                fetched.restart()
+                fetched.restart(dice.randint(*LIFE_TRANSACTIONS))
                 backfill = Heliograph(tmp_path, arguments)
-                ended = await _lives_through(backfill, fetched, dice.uniform(*LIFE_S))
+                ended = await _lives_through(backfill, fetched)
                 asked = fetched.slots()
                 doubled = [slot for slot in asked if slot in before]
                 assert doubled == [], f"life {lives} fetched slots that were covered: {doubled[:5]}"
@@ -112,19 +111,18 @@ async def test_a_backfill_killed_every_second_is_complete_and_fetched_nothing_tw
     assert filled.ranges == ((settings.first_slot, now),)
 
 
-async def _lives_through(backfill: Heliograph, fetched: Fetched, life_s: float) -> bool:
-    """Whether it came to its end by itself; else it is killed, life_s seconds after it first fetched something."""
+async def _lives_through(backfill: Heliograph, fetched: Fetched) -> bool:
+    """Whether it came to its end by itself; else it is killed once it has fetched enough."""
     ended = asyncio.create_task(asyncio.to_thread(backfill.process.wait))
+    enough = asyncio.create_task(fetched.enough.wait())
     async with asyncio.timeout(_PATIENCE_S):
-        while True:
-            if fetched.signatures or ended.done():
-                break
-            await asyncio.sleep(_POLL_S)
-    done, _ = await asyncio.wait({ended}, timeout=life_s)
-    if not done:
-        backfill.process.kill()
-        await ended
-    return bool(done)
+        await asyncio.wait({ended, enough}, return_when=asyncio.FIRST_COMPLETED)
+        if not ended.done():
+            backfill.process.kill()
+        # It may have come to its end just before the signal; its status tells.
+        status = await ended
+    enough.cancel()
+    return status >= 0
 
 
 async def _final(localnet: Localnet, slot: int) -> None:
