@@ -5,15 +5,29 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Coroutine, Sequence
-from pathlib import Path
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 from typer.exceptions import Abort, TyperException
 
+from heliograph_cli import decode_app, idl_app, stream_app
 from heliograph_cli.failure import FAILED, INTERRUPTED, report
 from heliograph_cli.interrupt import leave_on_signal, run_until_stopped
+from heliograph_cli.options import (
+    ConfigOption,
+    DatabaseOption,
+    DataDirOption,
+    HostOption,
+    LogFileOption,
+    PortOption,
+    RpcOption,
+    VerboseOption,
+    WsOption,
+    settings_of,
+    until_done,
+    write_logs,
+)
 
 app = typer.Typer(
     name="heliograph",
@@ -22,48 +36,10 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-stream_app = typer.Typer(help="Say what is indexed.", no_args_is_help=True)
-decode_app = typer.Typer(help="Decode files; no database and no cluster needed.", no_args_is_help=True)
-idl_app = typer.Typer(help="The layouts that programs' events are decoded with.", no_args_is_help=True)
-app.add_typer(stream_app, name="stream")
-app.add_typer(idl_app, name="idl")
-app.add_typer(decode_app, name="decode")
+app.add_typer(stream_app.app, name="stream")
+app.add_typer(idl_app.app, name="idl")
+app.add_typer(decode_app.app, name="decode")
 
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", metavar="FILE", help="Settings file; ./heliograph.toml where there is one."),
-]
-DatabaseOption = Annotated[
-    str | None,
-    typer.Option(
-        "--database", metavar="URL", help="PostgreSQL to use; without one an embedded server is started."
-    ),
-]
-DataDirOption = Annotated[
-    Path | None, typer.Option("--data-dir", metavar="DIR", help="Where the embedded server keeps its data.")
-]
-RpcOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--rpc",
-        metavar="URL",
-        help="The cluster's JSON-RPC address; several, in order of preference, for failover.",
-    ),
-]
-WsOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--ws",
-        metavar="URL",
-        help="Its WebSocket address, where it is not the usual one; several for failover.",
-    ),
-]
-HostOption = Annotated[str | None, typer.Option("--host", help="Address that the API listens on.")]
-PortOption = Annotated[int | None, typer.Option("--port", help="Port that the API listens on.")]
-VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Write log lines to stderr.")]
-LogFileOption = Annotated[
-    Path | None, typer.Option("--log-file", metavar="FILE", help="Append log lines to this file.")
-]
 StreamsArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[STREAM]", help="Streams to index; all without one.")
 ]
@@ -94,47 +70,6 @@ def _usage(error: TyperException) -> int:
     return error.exit_code
 
 
-def _logs(verbose: bool, log_file: Path | None) -> None:
-    from heliograph_cli.logs import configure_logs
-
-    configure_logs(verbose=verbose, file=log_file)
-
-
-def _settings(
-    config: Path | None,
-    *,
-    database: str | None = None,
-    data_dir: Path | None = None,
-    rpc: Sequence[str] | None = None,
-    ws: Sequence[str] | None = None,
-    host: str | None = None,
-    port: int | None = None,
-) -> Any:
-    from heliograph_cli.settings import load
-
-    return load(
-        file=config,
-        environment=os.environ,
-        options={
-            "rpc": {**_first_and_more("url", rpc), **_first_and_more("ws_url", ws)},
-            "database": {"url": database, "data_dir": data_dir},
-            "api": {"host": host, "port": port},
-        },
-    )
-
-
-def _first_and_more(key: str, given: Sequence[str] | None) -> dict[str, object]:
-    if not given:
-        return {}
-    first, *more = given
-    return {key: first, f"{key}s": tuple(more)}
-
-
-def _until_done(work: Coroutine[Any, Any, int]) -> int:
-    """For commands that end by themselves: ended by a signal, their work is not done."""
-    return run_until_stopped(work, stopped=INTERRUPTED)
-
-
 @app.command()
 def demo(
     port: Annotated[int, typer.Option(help="Port that the API listens on.")] = 8000,
@@ -150,7 +85,7 @@ def demo(
 ) -> int:
     """A simulated cluster with a perps exchange, indexed and served; nothing to configure."""
     leave_on_signal()
-    _logs(verbose, log_file)
+    write_logs(verbose, log_file)
     from heliograph_cli.commands import demo as command
     from heliograph_cli.settings import build
 
@@ -182,8 +117,8 @@ def up(
 ) -> int:
     """Index a real cluster and serve it, from heliograph.toml: `index` and `serve` in one process."""
     leave_on_signal()
-    _logs(verbose, log_file)
-    settings = _settings(config, rpc=rpc, ws=ws, database=database, data_dir=data_dir, host=host, port=port)
+    write_logs(verbose, log_file)
+    settings = settings_of(config, rpc=rpc, ws=ws, database=database, data_dir=data_dir, host=host, port=port)
     from heliograph_cli.commands import up as command
 
     return run_until_stopped(command.up(settings))
@@ -202,8 +137,8 @@ def index(
 ) -> int:
     """Index only."""
     leave_on_signal()
-    _logs(verbose, log_file)
-    settings = _settings(config, rpc=rpc, ws=ws, database=database, data_dir=data_dir)
+    write_logs(verbose, log_file)
+    settings = settings_of(config, rpc=rpc, ws=ws, database=database, data_dir=data_dir)
     from heliograph_cli.commands import up as command
 
     return run_until_stopped(command.index(settings, streams or []))
@@ -221,8 +156,8 @@ def serve(
 ) -> int:
     """Serve only: GraphQL over what is indexed."""
     leave_on_signal()
-    _logs(verbose, log_file)
-    settings = _settings(config, database=database, data_dir=data_dir, host=host, port=port)
+    write_logs(verbose, log_file)
+    settings = settings_of(config, database=database, data_dir=data_dir, host=host, port=port)
     from heliograph_cli.commands import up as command
 
     return run_until_stopped(command.serve(settings))
@@ -236,11 +171,11 @@ def migrate(
     verbose: VerboseOption = False,
 ) -> int:
     """Bring the database to this version."""
-    _logs(verbose, None)
-    settings = _settings(config, database=database, data_dir=data_dir)
+    write_logs(verbose, None)
+    settings = settings_of(config, database=database, data_dir=data_dir)
     from heliograph_cli.commands import migrate as command
 
-    return _until_done(command.migrate(settings))
+    return until_done(command.migrate(settings))
 
 
 @app.command()
@@ -251,11 +186,11 @@ def status(
     verbose: VerboseOption = False,
 ) -> int:
     """How far each stream is."""
-    _logs(verbose, None)
-    settings = _settings(config, database=database, data_dir=data_dir)
+    write_logs(verbose, None)
+    settings = settings_of(config, database=database, data_dir=data_dir)
     from heliograph_cli.commands import status as command
 
-    return _until_done(command.status(settings))
+    return until_done(command.status(settings))
 
 
 @app.command()
@@ -278,11 +213,11 @@ def backfill(
 ) -> int:
     """Fill what is missing of a range of slots; run again, it goes on where it ended. May run beside `up`."""
     leave_on_signal()
-    _logs(verbose, log_file)
-    settings = _settings(config, rpc=rpc, database=database, data_dir=data_dir)
+    write_logs(verbose, log_file)
+    settings = settings_of(config, rpc=rpc, database=database, data_dir=data_dir)
     from heliograph_cli.commands import backfill as command
 
-    return _until_done(command.backfill(settings, stream, first=first, last=last, since=since))
+    return until_done(command.backfill(settings, stream, first=first, last=last, since=since))
 
 
 @app.command()
@@ -304,7 +239,7 @@ def localnet(
 ) -> int:
     """Only the simulated cluster: JSON-RPC and WebSocket as a Solana node serves them."""
     leave_on_signal()
-    _logs(verbose, log_file)
+    write_logs(verbose, log_file)
     from heliograph_cli.commands import localnet as command
     from heliograph_localnet.settings import LocalnetSettings
 
@@ -319,167 +254,3 @@ def localnet(
         genesis_time=int(time.time()),
     )
     return run_until_stopped(command.localnet(settings, seconds=seconds))
-
-
-@stream_app.command("add")
-def stream_add(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The stream's name; it stays.")],
-    addresses: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[ADDRESS]", help="Programs; without one those of the protocol."),
-    ] = None,
-    protocol: Annotated[
-        str | None, typer.Option("--protocol", metavar="NAME", help="What gives the events their meaning.")
-    ] = None,
-    first_slot: Annotated[
-        int | None,
-        typer.Option(min=0, help="First slot to be complete from; without one, the first one indexed."),
-    ] = None,
-    config: ConfigOption = None,
-    rpc: RpcOption = None,
-    database: DatabaseOption = None,
-    data_dir: DataDirOption = None,
-    verbose: VerboseOption = False,
-) -> int:
-    """Add a stream: a named set of programs that are indexed as one."""
-    _logs(verbose, None)
-    settings = _settings(config, rpc=rpc, database=database, data_dir=data_dir)
-    from heliograph_cli.commands import stream as command
-
-    return _until_done(
-        command.add(settings, name, addresses or [], protocol=protocol or name, first_slot=first_slot)
-    )
-
-
-@stream_app.command("list")
-def stream_list(
-    config: ConfigOption = None,
-    database: DatabaseOption = None,
-    data_dir: DataDirOption = None,
-    verbose: VerboseOption = False,
-) -> int:
-    """List the streams."""
-    _logs(verbose, None)
-    settings = _settings(config, database=database, data_dir=data_dir)
-    from heliograph_cli.commands import stream as command
-
-    return _until_done(command.list_all(settings))
-
-
-@stream_app.command("remove")
-def stream_remove(
-    name: Annotated[str, typer.Argument(metavar="NAME")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    config: ConfigOption = None,
-    database: DatabaseOption = None,
-    data_dir: DataDirOption = None,
-    verbose: VerboseOption = False,
-) -> int:
-    """Remove a stream and every row of it."""
-    _logs(verbose, None)
-    settings = _settings(config, database=database, data_dir=data_dir)
-    from heliograph_cli.commands import stream as command
-
-    if not yes and not typer.confirm(f"Delete stream {name} and every row of it?"):
-        print("nothing is removed")
-        return FAILED
-    return _until_done(command.remove(settings, name))
-
-
-@decode_app.command("tx")
-def decode_tx(
-    files: Annotated[list[str], typer.Argument(metavar="FILE", help="JSON of getTransaction; - is stdin.")],
-    idl: Annotated[Path, typer.Option("--idl", metavar="FILE", help="The program's IDL.")],
-    program: Annotated[
-        str | None,
-        typer.Option("--program", metavar="ADDRESS", help="Where the program is; else the IDL tells."),
-    ] = None,
-    verbose: VerboseOption = False,
-) -> int:
-    """One JSON object per event on stdout; what cannot be decoded goes to stderr, with status 1."""
-    _logs(verbose, None)
-    from heliograph_cli.commands import decode as command
-
-    return command.decode_tx(files, idl=idl, program=program)
-
-
-@decode_app.command("account")
-def decode_account(
-    files: Annotated[list[str], typer.Argument(metavar="FILE", help="JSON of getAccountInfo; - is stdin.")],
-    idl: Annotated[Path, typer.Option("--idl", metavar="FILE", help="The program's IDL.")],
-    verbose: VerboseOption = False,
-) -> int:
-    """One JSON object per account on stdout; what cannot be decoded goes to stderr, with status 1."""
-    _logs(verbose, None)
-    from heliograph_cli.commands import decode as command
-
-    return command.decode_account(files, idl=idl)
-
-
-@idl_app.command("fetch")
-def idl_fetch(
-    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="The program's address.")],
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write there instead of to stdout.")
-    ] = None,
-    config: ConfigOption = None,
-    rpc: RpcOption = None,
-    verbose: VerboseOption = False,
-) -> int:
-    """A program's IDL as its cluster has it: of Program Metadata, else of Anchor's older account."""
-    _logs(verbose, None)
-    settings = _settings(config, rpc=rpc)
-    from heliograph_cli.commands import idl as command
-
-    return _until_done(command.fetch(settings, address, output=output))
-
-
-@idl_app.command("diff")
-def idl_diff(
-    old: Annotated[Path, typer.Argument(metavar="OLD", help="File of an IDL.")],
-    new: Annotated[Path, typer.Argument(metavar="NEW", help="File of a later IDL of the same program.")],
-    verbose: VerboseOption = False,
-) -> int:
-    """What a new IDL does to the tables: which appear, change or stay."""
-    _logs(verbose, None)
-    from heliograph_cli.commands import idl as command
-
-    return command.diff(old, new)
-
-
-@idl_app.command("list")
-def idl_list(
-    stream: Annotated[str | None, typer.Argument(metavar="[STREAM]", help="One stream; all without.")] = None,
-    config: ConfigOption = None,
-    database: DatabaseOption = None,
-    data_dir: DataDirOption = None,
-    verbose: VerboseOption = False,
-) -> int:
-    """The IDLs of the streams' programs, each from the slot at which it is in force."""
-    _logs(verbose, None)
-    settings = _settings(config, database=database, data_dir=data_dir)
-    from heliograph_cli.commands import idl as command
-
-    return _until_done(command.list_all(settings, stream))
-
-
-@idl_app.command("add")
-def idl_add(
-    stream: Annotated[str, typer.Argument(metavar="STREAM", help="The stream that has the program.")],
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The IDL.")],
-    from_slot: Annotated[int, typer.Option("--from-slot", min=0, help="First slot at which it is in force.")],
-    program: Annotated[
-        str | None,
-        typer.Option("--program", metavar="ADDRESS", help="Where the program is; else the IDL tells."),
-    ] = None,
-    config: ConfigOption = None,
-    database: DatabaseOption = None,
-    data_dir: DataDirOption = None,
-    verbose: VerboseOption = False,
-) -> int:
-    """Add an IDL; what nothing could decode until now is decoded with it where it fits."""
-    _logs(verbose, None)
-    settings = _settings(config, database=database, data_dir=data_dir)
-    from heliograph_cli.commands import idl as command
-
-    return _until_done(command.add(settings, stream, file, from_slot=from_slot, program=program))
