@@ -1,4 +1,4 @@
-"""Spans in, commits out: read, decode and project, write. Two bounded queues between three tasks.
+"""Spans in, commits out: read, decode and project, write. Bounded queues between the tasks.
 
 A span leaves memory only once it is committed; nothing advances past one that failed. A database that is away is
 waited for, with the same batch in hand; another writer's slots are not written twice.
@@ -24,6 +24,7 @@ from heliograph_indexer.rpc.backoff import Backoff
 from heliograph_indexer.settings import IndexerSettings
 from heliograph_sql.batch import Batch, Incident, Origin, TransactionRow
 from heliograph_sql.database import Database
+from heliograph_sql.prepared import Prepared
 from heliograph_sql.streams import read_coverage
 from heliograph_sql.writer import Writer
 
@@ -84,13 +85,15 @@ class Pipeline:
         made: asyncio.Queue[Batch | None] = asyncio.Queue(self._settings.queue_spans)
         # The batch that waits here and the one being written are large already.
         full = made if self._limits is None else asyncio.Queue[Batch | None](1)
+        ready: asyncio.Queue[Prepared | None] = asyncio.Queue(1)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(_feed(spans, read))
                 tasks.create_task(self._decode(read, made))
                 if self._limits is not None:
                     tasks.create_task(join_until_full(made, full, self._limits))
-                tasks.create_task(self._write(full))
+                tasks.create_task(self._prepare(full, ready))
+                tasks.create_task(self._write(ready))
         except BaseExceptionGroup as group:
             # The first failure is the cause; the others were cancelled for it.
             raise group.exceptions[0] from None
@@ -106,32 +109,44 @@ class Pipeline:
             await made.put(make_batch(self._stream, span, slots, projected, self._origin))
         await made.put(None)
 
-    async def _write(self, made: asyncio.Queue[Batch | None]) -> None:
+    async def _prepare(
+        self, made: asyncio.Queue[Batch | None], ready: asyncio.Queue[Prepared | None]
+    ) -> None:
         while (batch := await made.get()) is not None:
+            await ready.put(await self._writer.prepare(batch))
+        await ready.put(None)
+
+    async def _write(self, ready: asyncio.Queue[Prepared | None]) -> None:
+        while (prepared := await ready.get()) is not None:
             incidents, self._incidents = self._incidents, []
             if incidents:
+                batch = prepared.batch
                 batch = msgspec.structs.replace(batch, incidents=[*batch.incidents, *incidents])
-            await self._commit(batch)
+                prepared = msgspec.structs.replace(prepared, batch=batch)
+            await self._commit(prepared)
 
-    async def _commit(self, batch: Batch) -> None:
+    async def _commit(self, prepared: Prepared) -> None:
         """Until the batch's slots are covered, by this commit or by another writer's."""
         backoff = Backoff(self._settings.retry_s, self._settings.retry_max_s)
-        parts = [batch]
+        parts = [prepared]
         while parts:
+            batch = parts[0].batch
             try:
                 seq = await self._writer.commit(parts[0], epoch=self._epoch)
             except WriteConflict as error:
-                _log.info("write_conflict", stream=self._stream, first=parts[0].first, why=str(error))
-                left = await self._uncovered(parts[0], backoff)
-                if left and left[0] is parts[0]:
+                _log.info("write_conflict", stream=self._stream, first=batch.first, why=str(error))
+                left = await self._uncovered(batch, backoff)
+                if left and left[0] is batch:
                     await asyncio.sleep(backoff.next())
-                parts[:1] = left
+                else:
+                    parts[:1] = [await self._writer.prepare(part) for part in left]
             except DatabaseUnavailable as error:
                 wait = backoff.next()
                 _log.warning("database_away", stream=self._stream, why=str(error), retry_in_s=round(wait, 2))
                 await asyncio.sleep(wait)
             else:
-                self._tell(parts.pop(0), seq)
+                parts.pop(0)
+                self._tell(batch, seq)
 
     async def _uncovered(self, batch: Batch, backoff: Backoff) -> list[Batch]:
         """The batch cut to what nobody has covered yet."""

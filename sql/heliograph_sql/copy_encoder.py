@@ -1,44 +1,39 @@
-"""Rows to PostgreSQL's binary COPY: source text is generated once per table plan, compiled and cached.
+"""Rows to PostgreSQL's COPY as text, a column at a time (docs/decisions/0013 says why text).
 
-In: rows of one table, by attribute (structs) or by position (tuples). Out: bytes between COPY's header and trailer.
-Raises RowRefused where a value does not fit its column; nothing was sent then. NUL in text becomes U+2400, because
-PostgreSQL cannot store it, and the row is handed to `altered`. The generated source is known to linecache, so that
-tracebacks show it. The format: https://www.postgresql.org/docs/current/sql-copy.html
+In: rows of one table, by attribute (structs) or by position (tuples). Out: lines. What a column holds is checked by its
+Python types, so that no value is read as another: RowRefused where one does not fit; numbers that are only too large
+are left to the server to refuse. NUL in text becomes U+2400, because PostgreSQL cannot store it, and the row is handed
+to `altered`. The format: https://www.postgresql.org/docs/current/sql-copy.html
 """
 
 from __future__ import annotations
 
-import linecache
-import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
 from functools import cache
+from operator import attrgetter
+from types import NoneType
 from typing import Any, Literal
 
 import msgspec
 
 from heliograph_sql.json_text import encode_json
-from heliograph_sql.numeric import encode_numeric
 from heliograph_sql.plan import Column, PgType, TablePlan
 
-HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-TRAILER = b"\xff\xff"
-NUL_STANDIN = "\N{SYMBOL FOR NULL}".encode()
+NUL_STANDIN = "\N{SYMBOL FOR NULL}"
 
 Access = Literal["attribute", "position"]
-_Encode = Callable[[Iterable[Any], Callable[[bytes], object], Callable[[Any], object]], None]
+_Values = Sequence[Any]
+_Types = set[type]
 
-_EPOCH = 946_684_800
-"""2000-01-01 in unix seconds: PostgreSQL counts microseconds from there."""
-_TEXT_OID = 25
-
-_FIXED = {
-    PgType.BIGINT: ("q", 8, "{0}"),
-    PgType.INTEGER: ("i", 4, "{0}"),
-    PgType.SMALLINT: ("h", 2, "{0}"),
-    PgType.BOOLEAN: ("b", 1, "checked_bool({0})"),
-    PgType.DOUBLE: ("d", 8, "{0}"),
-    PgType.TIMESTAMPTZ: ("q", 8, f"({{0}} - {_EPOCH}) * 1000000"),
-}
+_NULL = "\\N"
+_SPECIAL = "\\\t\n\r\0"
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": NUL_STANDIN})
+_BOOLEANS = {True: "t", False: "f", None: _NULL}
+_JULIAN_EPOCH = 2_440_588
+"""Julian day of 1970-01-01: written with it, a time needs no calendar and reaches as far as PostgreSQL's own."""
+_OLDEST, _NEWEST = -_JULIAN_EPOCH * 86_400, 9_224_318_015_999
+"""Unix seconds that timestamptz holds: https://www.postgresql.org/docs/current/datatype-datetime.html"""
 
 
 class RowRefused(Exception):
@@ -46,40 +41,41 @@ class RowRefused(Exception):
 
 
 class CopyEncoder:
-    """Encodes rows of one table. `source` is the generated code."""
+    """Encodes rows of one table."""
 
     def __init__(self, plan: TablePlan, access: Access) -> None:
         self.plan = plan
-        self.source, structs = _write_source(plan, access)
-        file = f"<heliograph copy {plan.full_name} by {access}>"
-        namespace: dict[str, Any] = {
-            "NULL": struct.pack(">i", -1),
-            "NUL_STANDIN": NUL_STANDIN,
-            "numeric": encode_numeric,
-            "json": encode_json,
-            "text_array": _encode_text_array,
-            "checked_bool": _checked_bool,
-            **{name: struct.Struct(layout).pack for name, layout in structs.items()},
-        }
-        exec(compile(self.source, file, "exec"), namespace)  # noqa: S102 - the source is made of the plan alone
-        linecache.cache[file] = (len(self.source), None, self.source.splitlines(keepends=True), file)
-        self._encode: _Encode = namespace["encode"]
+        for column in plan.columns:
+            if column.type not in _ENCODERS:
+                raise TypeError(f"no COPY encoding for {column.type}")
+        self._get = _getter(plan.column_names) if access == "attribute" else None
 
-    def encode(self, rows: Iterable[Any], altered: Callable[[Any], object] | None = None) -> bytes:
+    def encode(self, rows: Sequence[Any], altered: Callable[[Any], object] | None = None) -> bytes:
         """The rows as COPY data. altered: called with each row whose text held a NUL. Raises RowRefused."""
-        parts: list[bytes] = []
+        if not rows:
+            return b""
         try:
-            self._encode(rows, parts.append, altered or _ignore)
-        except (
-            ValueError,
-            TypeError,
-            AttributeError,
-            ArithmeticError,
-            struct.error,
-            msgspec.MsgspecError,
-        ) as error:
+            tuples = rows if self._get is None else map(self._get, rows)
+            columns = list(zip(*tuples, strict=True))
+            texts = [
+                _encode(column, values) for column, values in zip(self.plan.columns, columns, strict=True)
+            ]
+            lines = map("\t".join, zip(*texts, strict=True))
+            text = "\n".join(lines) + "\n"
+            if altered is not None and NUL_STANDIN in text:
+                self._tell_altered(columns, rows, altered)
+            return text.encode()
+        except (ValueError, TypeError, AttributeError, ArithmeticError, msgspec.MsgspecError) as error:
             raise RowRefused(f"{self.plan.full_name}: {error}") from error
-        return b"".join(parts)
+
+    def _tell_altered(
+        self, columns: Sequence[_Values], rows: Sequence[Any], altered: Callable[[Any], object]
+    ) -> None:
+        for column, values in zip(self.plan.columns, columns, strict=True):
+            if column.type is PgType.TEXT and "\0" in "".join(filter(None, values)):
+                for row, value in zip(rows, values, strict=True):
+                    if value is not None and "\0" in value:
+                        altered(row)
 
 
 @cache
@@ -88,97 +84,122 @@ def copy_encoder(plan: TablePlan, access: Access = "attribute") -> CopyEncoder:
     return CopyEncoder(plan, access)
 
 
-def _write_source(plan: TablePlan, access: Access) -> tuple[str, dict[str, str]]:
-    body = _Body(access)
-    body.fixed("h", str(len(plan.columns)))
-    for number, column in enumerate(plan.columns):
-        body.column(number, column)
-    body.flush()
-    head = "for row in rows:"
-    lines = [f"    {head}"]
-    if access == "position":
-        names = "".join(f"v{number}, " for number in range(len(plan.columns)))
-        lines.append(f"        ({names}) = row")
-    lines += [f"        {line}" for line in body.lines]
-    return "\n".join(["def encode(rows, append, altered):", *lines, ""]), body.structs
+def _getter(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
+    get = attrgetter(*names)
+    return get if len(names) > 1 else lambda row: (get(row),)
 
 
-class _Body:
-    """The lines that encode one row. Neighbouring fixed-width parts are packed by one struct."""
-
-    def __init__(self, access: Access) -> None:
-        self.access = access
-        self.lines: list[str] = []
-        self.structs: dict[str, str] = {}
-        self._layout = ""
-        self._values: list[str] = []
-
-    def fixed(self, layout: str, *values: str) -> None:
-        self._layout += layout
-        self._values += values
-
-    def flush(self, indent: str = "") -> None:
-        if self._layout:
-            name = f"pack_{self._layout}"
-            self.structs[name] = f">{self._layout}"
-            self.lines.append(f"{indent}append({name}({', '.join(self._values)}))")
-            self._layout, self._values = "", []
-
-    def column(self, number: int, column: Column) -> None:
-        value = f"v{number}" if self.access == "position" else f"row.{column.name}"
+def _encode(column: Column, values: _Values) -> Iterable[str]:
+    types = set(map(type, values))
+    if NoneType in types and (column.nullable or column.type is not PgType.JSONB):
         if not column.nullable:
-            self._present(column.type, value, "")
-            return
-        self.flush()
-        self.lines += [f"value = {value}", "if value is None:", "    append(NULL)", "else:"]
-        self._present(column.type, "value", "    ")
-        self.flush("    ")
-
-    def _present(self, kind: PgType, value: str, indent: str) -> None:
-        if kind in _FIXED:
-            layout, width, expression = _FIXED[kind]
-            self.fixed(f"i{layout}", str(width), expression.format(value))
-        elif kind is PgType.NUMERIC:
-            self.flush(indent)
-            self.lines.append(f"{indent}append(numeric({value}))")
-        elif kind is PgType.TEXT:
-            nul = ["if 0 in data:", "    data = data.replace(b'\\0', NUL_STANDIN)", "    altered(row)"]
-            self._variable(indent, [f"data = {value}.encode()", *nul], "i", "len(data)")
-        elif kind is PgType.BYTEA:
-            self._variable(indent, [f"data = bytes({value})"], "i", "len(data)")
-        elif kind is PgType.JSONB:
-            # jsonb's binary form is its text behind a version, 1.
-            self._variable(indent, [f"data = json({value})"], "ib", "len(data) + 1", "1")
-        elif kind is PgType.TEXT_ARRAY:
-            self._variable(indent, [f"data = text_array({value})"], "i", "len(data)")
-        else:
-            raise TypeError(f"no COPY encoding for {kind}")
-
-    def _variable(self, indent: str, make: list[str], layout: str, *length: str) -> None:
-        """Bytes of any length in `data`, their length before them."""
-        self.lines += [indent + line for line in make]
-        self.fixed(layout, *length)
-        self.flush(indent)
-        self.lines.append(f"{indent}append(data)")
+            raise ValueError(f"{column.name} is missing")
+        if len(types) == 1:
+            return [_NULL] * len(values)
+    known, encode = _ENCODERS[column.type]
+    if object not in known and not types - {NoneType} <= known:
+        values = [_plain(value, column) for value in values]
+        wrong = [value for value in values if value is not None and type(value) not in known]
+        if wrong:
+            raise TypeError(f"{column.name}: {wrong[0]!r} is not of type {column.type}")
+    return encode(values, types, column)
 
 
-def _checked_bool(value: Any) -> bool:
-    if value is True or value is False:
-        return value
-    raise TypeError(f"{value!r} is not a bool")
+def _plain(value: Any, column: Column) -> Any:
+    """A text of a subclass, an enum's say, as the text that it is; anything else as it is."""
+    return str.__str__(value) if column.type is PgType.TEXT and isinstance(value, str) else value
 
 
-def _encode_text_array(values: Sequence[str]) -> bytes:
-    if isinstance(values, str):
-        raise TypeError(f"{values!r} is one string, not a sequence of them")
-    if len(values) == 0:
-        return struct.pack(">iii", 0, 0, _TEXT_OID)
-    parts = [struct.pack(">iiiii", 1, 0, _TEXT_OID, len(values), 1)]
-    for value in values:
-        data = value.encode().replace(b"\0", NUL_STANDIN)
-        parts += (struct.pack(">i", len(data)), data)
-    return b"".join(parts)
+def _integers(values: _Values, types: _Types, column: Column) -> Iterable[str]:
+    if NoneType in types:
+        return [_NULL if value is None else str(value) for value in values]
+    return map(str, values)
 
 
-def _ignore(_row: Any) -> None:
-    return None
+def _texts(values: _Values, types: _Types, column: Column) -> Iterable[str]:
+    whole = "".join(filter(None, values))
+    if any(character in whole for character in _SPECIAL):
+        return [_NULL if value is None else value.translate(_ESCAPES) for value in values]
+    if NoneType in types:
+        return [_NULL if value is None else value for value in values]
+    return values
+
+
+def _booleans(values: _Values, types: _Types, column: Column) -> Iterable[str]:
+    return map(_BOOLEANS.__getitem__, values)
+
+
+def _numerics(values: _Values, types: _Types, column: Column) -> Iterable[str]:
+    if Decimal not in types:
+        return _integers(values, types, column)
+    texts = list(map(str, values if NoneType not in types else (one for one in values if one is not None)))
+    whole = "".join(texts)
+    # NaN, sNaN and Infinity: what a numeric column would take, and what no amount is.
+    if "N" in whole or "I" in whole:
+        wrong = next(text for text in texts if "N" in text or "I" in text)
+        raise ValueError(f"{column.name}: {wrong} is no number that a numeric column holds exactly")
+    return _with_nulls(values, texts) if NoneType in types else texts
+
+
+def _with_nulls(values: _Values, texts: Iterable[str]) -> Iterator[str]:
+    rest = iter(texts)
+    return (_NULL if value is None else next(rest) for value in values)
+
+
+def _times(values: _Values, types: _Types, column: Column) -> Iterable[str]:
+    # Rows of one block share their time.
+    texts = {value: _NULL if value is None else _time(value, column) for value in set(values)}
+    return map(texts.__getitem__, values)
+
+
+def _time(seconds: int, column: Column) -> str:
+    if not _OLDEST <= seconds <= _NEWEST:
+        raise ValueError(f"{column.name}: {seconds} is no unix time that timestamptz holds")
+    day, second = divmod(seconds, 86_400)
+    return f"J{day + _JULIAN_EPOCH} {second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}+00"
+
+
+def _doubles(values: _Values, types: _Types, column: Column) -> Iterable[str]:
+    return [_NULL if value is None else repr(value) for value in values]
+
+
+def _bytes(values: _Values, types: _Types, column: Column) -> Iterable[str]:
+    return [_NULL if value is None else f"\\\\x{bytes(value).hex()}" for value in values]
+
+
+def _jsons(values: _Values, types: _Types, column: Column) -> Iterable[str]:
+    if column.nullable:
+        return [_NULL if value is None else _json(value) for value in values]
+    return map(_json, values)
+
+
+def _json(value: Any) -> str:
+    return encode_json(value).decode().translate(_ESCAPES)
+
+
+def _arrays(values: _Values, types: _Types, column: Column) -> Iterable[str]:
+    return [_NULL if value is None else _array(value, column) for value in values]
+
+
+def _array(value: Sequence[str], column: Column) -> str:
+    for item in value:
+        if not isinstance(item, str):
+            raise TypeError(f"{column.name}: {item!r} is no text")
+    quoted = (item.replace("\\", "\\\\").replace('"', '\\"') for item in value)
+    return "{%s}".translate(_ESCAPES) % ",".join(f'"{item}"'.translate(_ESCAPES) for item in quoted)
+
+
+_ENCODERS: dict[PgType, tuple[_Types, Callable[[_Values, _Types, Column], Iterable[str]]]] = {
+    PgType.BIGINT: ({int}, _integers),
+    PgType.INTEGER: ({int}, _integers),
+    PgType.SMALLINT: ({int}, _integers),
+    PgType.TEXT: ({str}, _texts),
+    PgType.BOOLEAN: ({bool}, _booleans),
+    PgType.NUMERIC: ({int, Decimal}, _numerics),
+    PgType.TIMESTAMPTZ: ({int}, _times),
+    PgType.JSONB: ({object}, _jsons),
+    PgType.BYTEA: ({bytes, bytearray, memoryview}, _bytes),
+    PgType.TEXT_ARRAY: ({list, tuple}, _arrays),
+    PgType.DOUBLE: ({float, int}, _doubles),
+}
+"""What a column type takes, None apart, and how it is written; object: anything."""

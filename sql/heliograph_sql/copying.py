@@ -9,11 +9,11 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from heliograph_sql.copy_encoder import HEADER, TRAILER, Access, CopyEncoder, RowRefused, copy_encoder
+from heliograph_sql.copy_encoder import Access, RowRefused, copy_encoder
 from heliograph_sql.plan import TablePlan
 
 ROWS_AT_ONCE = 1000
-"""Rows that are encoded before the event loop runs again: about 10 ms."""
+"""Rows that are encoded before the event loop runs again: a few milliseconds."""
 
 # Data exception, integrity constraint violation, program limit exceeded (an index entry that is too long).
 _REFUSING_CLASSES = frozenset({"22", "23", "54"})
@@ -44,6 +44,36 @@ def first_line(error: BaseException) -> str:
     return str(error).split("\n", 1)[0]
 
 
+async def encode_rows(
+    plan: TablePlan,
+    rows: Sequence[Any],
+    altered: Callable[[Any], object] | None = None,
+    access: Access = "attribute",
+) -> list[bytes]:
+    """COPY data of all rows, in chunks; the event loop runs between them. Raises RowRefused.
+
+    altered: called with rows whose text held NUL.
+    """
+    encoder = copy_encoder(plan, access)
+    chunks = []
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        chunks.append(encoder.encode(rows[start : start + ROWS_AT_ONCE], altered))
+        await asyncio.sleep(0)
+    return chunks
+
+
+async def copy_chunks(connection: Any, plan: TablePlan, chunks: Sequence[bytes]) -> None:
+    """Sends what `encode_rows` made. Raises what asyncpg raises."""
+
+    async def source() -> AsyncIterator[bytes]:
+        for chunk in chunks:
+            yield chunk
+
+    await connection.copy_to_table(
+        plan.name, schema_name=plan.schema, columns=plan.column_names, source=source(), format="text"
+    )
+
+
 async def copy_rows(
     connection: Any,
     plan: TablePlan,
@@ -51,13 +81,8 @@ async def copy_rows(
     altered: Callable[[Any], object] | None = None,
     access: Access = "attribute",
 ) -> None:
-    """Writes all rows or raises: RowRefused, or what asyncpg raises. altered: called with rows whose text held NUL."""
-    source = _Source(copy_encoder(plan, access), rows, altered)
-    await connection.copy_to_table(
-        plan.name, schema_name=plan.schema, columns=plan.column_names, source=source.read(), format="binary"
-    )
-    if source.refused is not None:
-        raise source.refused
+    """Writes all rows or raises: RowRefused, with nothing sent, or what asyncpg raises."""
+    await copy_chunks(connection, plan, await encode_rows(plan, rows, altered, access))
 
 
 async def copy_what_fits(
@@ -92,33 +117,3 @@ async def copy_what_fits(
         *await copy_what_fits(connection, plan, rows[:middle], altered, access),
         *await copy_what_fits(connection, plan, rows[middle:], altered, access),
     ]
-
-
-class _Source:
-    """The COPY data of some rows, made while it is sent.
-
-    A refused row ends the data early and is kept in `refused`: what an exception in here would do is break off the
-    statement from a second connection, and the transaction is rolled back either way. The first rows are encoded at
-    once, so that the usual refusal sends nothing.
-    """
-
-    def __init__(
-        self, encoder: CopyEncoder, rows: Sequence[Any], altered: Callable[[Any], object] | None
-    ) -> None:
-        self._encoder = encoder
-        self._rows = rows
-        self._altered = altered
-        self._first = encoder.encode(rows[:ROWS_AT_ONCE], altered)
-        self.refused: RowRefused | None = None
-
-    async def read(self) -> AsyncIterator[bytes]:
-        yield HEADER + self._first
-        for start in range(ROWS_AT_ONCE, len(self._rows), ROWS_AT_ONCE):
-            await asyncio.sleep(0)
-            try:
-                chunk = self._encoder.encode(self._rows[start : start + ROWS_AT_ONCE], self._altered)
-            except RowRefused as error:
-                self.refused = error
-                break
-            yield chunk
-        yield TRAILER

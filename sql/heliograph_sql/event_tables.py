@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import msgspec
@@ -68,19 +69,12 @@ class EventTable(msgspec.Struct, frozen=True):
 
     def row(self, event: Event) -> EventRow:
         """The event as its table takes it; a field that the event lacks is NULL."""
-        key, fields = event.key, event.fields
-        return EventRow(
-            (
-                key.block_time,
-                key.slot,
-                key.tx_index,
-                key.ordinal,
-                key.signature,
-                event.program,
-                event.caller,
-                *[fields.get(name) for name, _ in self.layout.fields],
-            )
-        )
+        fields = event.fields
+        try:
+            values = _getter(self.layout.fields)(fields)
+        except KeyError:
+            values = tuple([fields.get(name) for name, _ in self.layout.fields])
+        return EventRow(_key_values(event) + values)
 
 
 class EventRow(tuple[Any, ...]):
@@ -93,6 +87,19 @@ class EventRow(tuple[Any, ...]):
     ordinal = property(itemgetter(3))
     signature = property(itemgetter(4))
     program = property(itemgetter(5))
+
+
+_key_values = attrgetter(
+    "key.block_time", "key.slot", "key.tx_index", "key.ordinal", "key.signature", "program", "caller"
+)
+
+
+@cache
+def _getter(fields: tuple[tuple[str, str], ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    names = [name for name, _ in fields]
+    if len(names) < 2:
+        return lambda values: tuple([values[name] for name in names])
+    return itemgetter(*names)
 
 
 EventTables = Mapping[tuple[str, str], EventTable]
@@ -189,9 +196,13 @@ def _cut(name: str) -> str:
 
 def rows_of(tables: EventTables, events: Sequence[Event]) -> dict[TablePlan, list[EventRow]]:
     """The events that have a table, as rows."""
-    found: dict[TablePlan, list[EventRow]] = {}
+    # By name: hashing a plan means hashing all its columns.
+    named: dict[tuple[str, str], list[Event]] = {}
     for event in events:
-        table = tables.get((event.program, event.name))
+        named.setdefault((event.program, event.name), []).append(event)
+    found: dict[TablePlan, list[EventRow]] = {}
+    for name, those in named.items():
+        table = tables.get(name)
         if table is not None:
-            found.setdefault(table.plan, []).append(table.row(event))
+            found.setdefault(table.plan, []).extend(map(table.row, those))
     return found

@@ -10,11 +10,12 @@ import msgspec
 from heliograph_core.errors import DatabaseError
 from heliograph_core.event import Channel
 from heliograph_sql.batch import Batch, Incident
-from heliograph_sql.copy_encoder import Access, RowRefused
-from heliograph_sql.copying import Refused, copy_rows, copy_what_fits
-from heliograph_sql.event_tables import EventRow, EventTables
+from heliograph_sql.copy_encoder import RowRefused
+from heliograph_sql.copying import Refused, copy_chunks, copy_rows, copy_what_fits
+from heliograph_sql.event_tables import EventRow
 from heliograph_sql.plan import TablePlan
-from heliograph_sql.rows import SIGNATURES, UNDECODED, UndecodedRow, place_of, rows_by_table, undecoded_rows
+from heliograph_sql.prepared import Prepared
+from heliograph_sql.rows import SIGNATURES, UNDECODED, UndecodedRow, place_of, undecoded_rows
 
 NUL_REASON = "text holds NUL, which PostgreSQL cannot store: the row has U+2400 in its place"
 RECORD_CHANNEL = "record"
@@ -29,25 +30,28 @@ class Written(msgspec.Struct):
     incidents: list[Incident]
 
 
-async def write_rows(connection: Any, batch: Batch, tables: EventTables, *, careful: bool) -> Written:
+async def write_rows(connection: Any, prepared: Prepared, *, careful: bool) -> Written:
     """COPY, table after table in name order, `undecoded` last, since it takes what the others refuse.
 
     careful: find the rows that are refused; else the first refusal is raised, as DatabaseError from its cause.
     Inside a transaction.
     """
+    if prepared.refusal is not None and not careful:
+        raise DatabaseError(str(prepared.refusal)) from prepared.refusal
+    batch = prepared.batch
     altered: list[Any] = []
     refused: list[Refused] = []
     count = 0
-    for table in rows_by_table(batch, tables):
-        rows: Sequence[Any] = table.rows
+    for table in prepared.tables:
         if careful:
-            doubles = _doubles(table.plan, rows)
+            doubles = _doubles(table.plan, table.rows)
             refused += doubles
             left_out = {id(double.row) for double in doubles}
-            rows = [row for row in rows if id(row) not in left_out]
+            rows = [row for row in table.rows if id(row) not in left_out]
             refused += await copy_what_fits(connection, table.plan, rows, altered.append, table.access)
         else:
-            await _copy(connection, table.plan, rows, altered, table.access)
+            await copy_chunks(connection, table.plan, table.chunks)
+            altered += table.altered
         # The lookup of signatures repeats the transactions.
         count += 0 if table.plan is SIGNATURES else len(table.rows)
     asides = undecoded_rows(batch.stream, batch.undecoded)
@@ -58,7 +62,10 @@ async def write_rows(connection: Any, batch: Batch, tables: EventTables, *, care
     if careful:
         lost = await copy_what_fits(connection, UNDECODED, kept)
     elif kept:
-        await _copy(connection, UNDECODED, kept, [], "attribute")
+        try:
+            await copy_rows(connection, UNDECODED, kept)
+        except RowRefused as error:
+            raise DatabaseError(str(error)) from error
     placeless = [one for one in refused if place_of(one.row) is None]
     return Written(
         count=count - sum(one.plan is not SIGNATURES for one in refused) + len(kept) - len(lost),
@@ -67,18 +74,9 @@ async def write_rows(connection: Any, batch: Batch, tables: EventTables, *, care
     )
 
 
-def has_doubles(batch: Batch, tables: EventTables) -> bool:
+def has_doubles(prepared: Prepared) -> bool:
     """Whether two rows of the batch itself claim one place of a table."""
-    return any(_doubles(table.plan, table.rows) for table in rows_by_table(batch, tables))
-
-
-async def _copy(
-    connection: Any, plan: TablePlan, rows: Sequence[Any], altered: list[Any], access: Access
-) -> None:
-    try:
-        await copy_rows(connection, plan, rows, altered.append, access)
-    except RowRefused as error:
-        raise DatabaseError(str(error)) from error
+    return any(_doubles(table.plan, table.rows) for table in prepared.tables)
 
 
 def _doubles(plan: TablePlan, rows: Sequence[Any]) -> list[Refused]:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from heliograph_core.event import Undecoded
+from heliograph_core.records import Record
 from heliograph_sql.batch import Batch
 from heliograph_sql.copy_encoder import Access
 from heliograph_sql.event_tables import EventTables, rows_of
@@ -69,12 +70,14 @@ class TableRows(msgspec.Struct, frozen=True):
 
 def rows_by_table(batch: Batch, tables: EventTables) -> list[TableRows]:
     """Everything of the batch that is written by COPY but `undecoded`, in name order: all writers take tables in that."""
-    found: dict[TablePlan, list[Any]] = defaultdict(list)
+    records: dict[type[Record], list[Record]] = defaultdict(list)
     for record in batch.records:
-        found[RECORD_PLANS[type(record)]].append(record)
+        records[type(record)].append(record)
+    transactions: list[_Transaction] = []
+    signatures: list[_Signature] = []
     for row in batch.transactions:
         transaction = row.transaction
-        found[TRANSACTIONS].append(
+        transactions.append(
             _Transaction(
                 batch.stream,
                 row.block_time,
@@ -91,10 +94,12 @@ def rows_by_table(batch: Batch, tables: EventTables) -> list[TableRows]:
                 row.truncated,
             )
         )
-        found[SIGNATURES].append(
+        signatures.append(
             _Signature(transaction.signature, batch.stream, row.block_time, row.slot, transaction.tx_index)
         )
-    written = [TableRows(plan, rows) for plan, rows in found.items()]
+    written = [TableRows(RECORD_PLANS[kind], rows) for kind, rows in records.items()]
+    if transactions:
+        written += [TableRows(TRANSACTIONS, transactions), TableRows(SIGNATURES, signatures)]
     written += [TableRows(plan, rows, "position") for plan, rows in rows_of(tables, batch.events).items()]
     return sorted(written, key=lambda table: table.plan.full_name)
 

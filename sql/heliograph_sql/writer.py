@@ -27,6 +27,7 @@ from heliograph_sql.event_tables import EventTables
 from heliograph_sql.folding import fold_live, lock_dirty_keys, mark_dirty, refold
 from heliograph_sql.idls import UndecodedPlace
 from heliograph_sql.json_text import json_text
+from heliograph_sql.prepared import Prepared, prepare
 from heliograph_sql.queries import load
 from heliograph_sql.row_writing import Written, has_doubles, write_rows
 from heliograph_sql.states import write_accounts, write_states
@@ -69,17 +70,23 @@ class Writer:
         async with self._connection(first, last) as connection:
             await connection.execute(self._queries["release_claims"], self.stream, first, last, self.holder)
 
-    async def commit(self, batch: Batch, *, epoch: int | None) -> int:
+    async def prepare(self, batch: Batch) -> Prepared:
+        """Encodes the batch, so that `commit` only sends it: while one batch is sent, the next can be prepared."""
+        self._check(batch)
+        return await prepare(batch, self._event_tables)
+
+    async def commit(self, given: Batch | Prepared, *, epoch: int | None) -> int:
         """Writes the batch and covers its range; the commit's seq.
 
         epoch: of the lease, given by the stream's leader, who also folds positions; None for every other writer.
         """
-        self._check(batch)
+        prepared = await self.prepare(given) if isinstance(given, Batch) else given
+        batch = prepared.batch
         if epoch is None:
             # The leader claims nothing: a claim that it left when it was killed would hold up its successor, and the
             # epoch and the coverage keep two from writing one slot.
             await self.claim(batch.first, batch.last)
-        return await self._twice(lambda careful: self._commit(batch, epoch, careful), batch)
+        return await self._twice(lambda careful: self._commit(prepared, epoch, careful), prepared)
 
     async def rewrite_slots(
         self,
@@ -95,12 +102,14 @@ class Writer:
         gain changes become dirty; balances and markets fall back to what is left. audited: a range, both ends inclusive,
         whose covered slots are final with this; final_slot moves in the same transaction.
         """
-        self._check(batch)
+        prepared = await self.prepare(batch)
         wanted = sorted(set(slots))
         outside = [slot.number for slot in batch.slots if slot.number not in set(wanted)]
         if outside or not wanted:
             raise ValueError(f"stream {self.stream}: the batch writes slots {outside} that are not rewritten")
-        return await self._twice(lambda careful: self._rewrite(wanted, batch, epoch, careful, audited), batch)
+        return await self._twice(
+            lambda careful: self._rewrite(wanted, prepared, epoch, careful, audited), prepared
+        )
 
     async def mark_audited(self, first: int, last: int, *, epoch: int | None) -> int | None:
         """The covered slots of first..last are as the finalized record has them; the final_slot that follows.
@@ -118,8 +127,8 @@ class Writer:
         are stored already. Positions that gain changes become dirty. Raises WriteConflict where one of the undecoded
         rows is gone: the slot was rewritten meanwhile.
         """
-        self._check(batch)
-        return await self._twice(lambda careful: self._supply(batch, places, careful), batch)
+        prepared = await self.prepare(batch)
+        return await self._twice(lambda careful: self._supply(prepared, places, careful), prepared)
 
     async def refold(self, limit: int = 200, *, epoch: int) -> int | None:
         """Folds up to `limit` dirty positions anew; the seq, kind `amend`, or None where none waits. Leader only."""
@@ -177,9 +186,10 @@ class Writer:
 
         return await self._twice(once, None)
 
-    async def _commit(self, batch: Batch, epoch: int | None, careful: bool) -> int:
+    async def _commit(self, prepared: Prepared, epoch: int | None, careful: bool) -> int:
+        batch = prepared.batch
         async with self._connection(batch.first, batch.last) as connection, connection.transaction():
-            written = await self._write(connection, batch, epoch, careful)
+            written = await self._write(connection, prepared, epoch, careful)
             await self._lock(connection, epoch)
             extended = await connection.fetchval(
                 self._queries["extend_coverage"], self.stream, batch.first, batch.last, batch.final
@@ -208,14 +218,15 @@ class Writer:
     async def _rewrite(
         self,
         slots: Sequence[int],
-        batch: Batch,
+        prepared: Prepared,
         epoch: int | None,
         careful: bool,
         audited: tuple[int, int] | None,
     ) -> int:
+        batch = prepared.batch
         async with self._connection(slots[0], slots[-1]) as connection, connection.transaction():
             keys = await clear_slots(connection, self.stream, slots, batch)
-            written = await self._write(connection, batch, None, careful)
+            written = await self._write(connection, prepared, None, careful)
             await mark_dirty(connection, self.stream, keys)
             await self._lock(connection, epoch)
             await store_slots(connection, self.stream, slots, batch, slot_columns(batch.slots))
@@ -234,7 +245,8 @@ class Writer:
                 incidents=[*batch.incidents, *written.incidents],
             )
 
-    async def _supply(self, batch: Batch, places: Sequence[UndecodedPlace], careful: bool) -> int:
+    async def _supply(self, prepared: Prepared, places: Sequence[UndecodedPlace], careful: bool) -> int:
+        batch = prepared.batch
         queries = load("idls.sql")
         columns = [list(column) for column in zip(*places, strict=True)]
         slots = sorted(set(columns[1]))
@@ -244,7 +256,7 @@ class Writer:
                 raise WriteConflict(
                     f"stream {self.stream}: a slot of {slots[0]}..{slots[-1]} was rewritten by another writer meanwhile"
                 )
-            written = await self._write(connection, batch, None, careful)
+            written = await self._write(connection, prepared, None, careful)
             await self._lock(connection, None)
             await connection.execute(queries["stamp_slots"], self.stream, slots)
             return await self._number(
@@ -259,8 +271,9 @@ class Writer:
                 incidents=[*batch.incidents, *written.incidents],
             )
 
-    async def _write(self, connection: Any, batch: Batch, epoch: int | None, careful: bool) -> Written:
-        written = await write_rows(connection, batch, self._event_tables, careful=careful)
+    async def _write(self, connection: Any, prepared: Prepared, epoch: int | None, careful: bool) -> Written:
+        batch = prepared.batch
+        written = await write_rows(connection, prepared, careful=careful)
         refused = await write_states(connection, batch.states, {}, careful=careful)
         changes = [
             record
@@ -322,7 +335,9 @@ class Writer:
         assert isinstance(seq, int)
         return seq
 
-    async def _twice(self, attempt: Callable[[bool], Coroutine[Any, Any, int]], batch: Batch | None) -> int:
+    async def _twice(
+        self, attempt: Callable[[bool], Coroutine[Any, Any, int]], prepared: Prepared | None
+    ) -> int:
         """Tries fast; where the database refuses a row, tries again and finds it, so that the others get in."""
         try:
             return await attempt(False)
@@ -330,8 +345,8 @@ class Writer:
             # Two rows of the batch at one place look like another writer's row, and would for ever.
             doubled = (
                 isinstance(error.__cause__, asyncpg.UniqueViolationError)
-                and batch
-                and has_doubles(batch, self._event_tables)
+                and prepared
+                and has_doubles(prepared)
             )
             if error.__cause__ is None or not (doubled or is_refusal(error.__cause__)):
                 raise

@@ -39,7 +39,7 @@ async def test_what_is_refused_goes_to_undecoded_and_the_rest_is_written(
     ]
     reasons = [reason for _, _, reason in rows]
     assert "trades_taker_side_check" in reasons[0]
-    assert reasons[1] == "perps.trades: None is neither Decimal nor int"
+    assert reasons[1] == "perps.trades: price is missing"
     assert "NaN is no number" in reasons[2]
     assert "index row" in reasons[3]
     [(data,)] = await fetch("SELECT data FROM heliograph.undecoded WHERE ordinal = 200")
