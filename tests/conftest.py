@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
@@ -26,6 +28,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write schema.sql and docs/tables.md from the migrations instead of comparing them",
     )
+
+
+# A run that decides whether a change lands must not fail by a draw that has nothing to do with it.
+hypothesis.settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    hypothesis.settings.load_profile("ci")
+
+
+@pytest.fixture
+def seed() -> int:
+    """Of a test that draws at random: HELIOGRAPH_SOAK_SEED, else always the same; printed, so that a failure names it."""
+    drawn = int(os.environ.get("HELIOGRAPH_SOAK_SEED", "7"))
+    print(f"seed {drawn}")
+    return drawn
 
 
 @pytest.fixture(scope="session")

@@ -68,6 +68,36 @@ def root_statement(root: Root, catalog: Catalog, most_rows: int) -> Statement:
     return Statement(f"SELECT ({value})::text", tuple(writer.params))
 
 
+WINDOW = "window_start"
+"""What `window_statement` asks of its caller: a timestamptz."""
+
+
+def window_statement(root: Root, catalog: Catalog, most_rows: int) -> Statement | None:
+    """The same for newest rows alone, those not older than WINDOW; it returns NULL where they do not fill the page.
+
+    None for what is not a page of newest rows, or says itself how far back to look. Tables that are cut by time
+    answer it from a few chunks, however many there are.
+    """
+    if (
+        not isinstance(root, Page)
+        or not root.sorts[0].descending
+        or root.sorts[0].field.type is not Kind.TIME
+    ):
+        return None
+    if root.sorts[0].field.name != root.entity.key[0] or any(map(_bounds_below, _conjuncts(root.where))):
+        return None
+    writer = _Writer(catalog, most_rows, windowed=root)
+    value = writer.page(root, None, None)
+    return Statement(f"SELECT ({value})::text", tuple(writer.params)) if writer.is_windowed else None
+
+
+def _bounds_below(compare: Compare) -> bool:
+    """Whether the comparison says from which time on rows can match."""
+    if compare.value is None or compare.operator in (Operator.LT, Operator.LTE):
+        return False
+    return compare.field.bound is not None or compare.field.type is Kind.TIME
+
+
 # What the caller gives for each message, and its type.
 LIVE_GIVEN = {
     "stream": "text",
@@ -140,8 +170,10 @@ _RANGE_NAMES = ("streams", "from_slot", "through_slot", "from_time", "through_ti
 class _Writer:
     """Writes one statement: hands out aliases and collects parameters."""
 
-    def __init__(self, catalog: Catalog, most_rows: int) -> None:
+    def __init__(self, catalog: Catalog, most_rows: int, windowed: Page | None = None) -> None:
         self.params: list[Param] = []
+        self.is_windowed = False
+        self._windowed = windowed
         self._catalog = catalog
         self._most_rows = most_rows
         self._aliases = 0
@@ -261,6 +293,11 @@ class _Writer:
     ) -> str:
         after = f" AND {self._after(page, table)}" if page.after is not None else ""
         limit = f"{first} + 1" if wants_next else first
+        windowed = page is self._windowed
+        if windowed:
+            self.is_windowed = True
+            start = self.param(GivenParam(WINDOW), "timestamptz")
+            after += f" AND {table}.{quote(page.sorts[0].field.name)} >= {start}"
         found = f"SELECT {table}.* {matching()}{after} {_order_by(page.sorts, table)} LIMIT {limit}"
         wants_ends = _wants(page, PageFact.START) or _wants(page, PageFact.END)
         if wants_next or wants_ends:
@@ -280,9 +317,13 @@ class _Writer:
             made.append(f'CASE WHEN "@n" = 1 OR "@n" = {last} THEN {_cursor(page, row)} END AS "@k"')
             facts.append(f'max("@r"."@k") FILTER (WHERE "@r"."@n" = least(1, {first})) AS "@start"')
             facts.append(f'max("@r"."@k") FILTER (WHERE "@r"."@n" = least("@r"."@c", {first})) AS "@end"')
+        answer = _json_object(values)
+        if windowed:
+            facts.append('count(*) AS "@found"')
+            answer = f'CASE WHEN "@a"."@found" >= {limit} THEN {answer} END'
         facts = facts or ["1"]
         inner = f"SELECT {', '.join(made) or '1'} FROM ({found}) {row}"
-        return f'(SELECT {_json_object(values)} FROM (SELECT {", ".join(facts)} FROM ({inner}) "@r") "@a")'
+        return f'(SELECT {answer} FROM (SELECT {", ".join(facts)} FROM ({inner}) "@r") "@a")'
 
     def _page_value(
         self,

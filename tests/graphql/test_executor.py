@@ -324,9 +324,7 @@ async def test_text_in_every_place_stays_text(ledger: Any, executor: Executor) -
     assert body["data"] == {"trades": {"totalCount": 1}}
 
 
-async def test_noise_as_operation_never_fails_inside(executor: Executor) -> None:
-    seed = random.randrange(2**32)
-    print("seed", seed)
+async def test_noise_as_operation_never_fails_inside(executor: Executor, seed: int) -> None:
     dice = random.Random(seed)
     words = [
         "{",

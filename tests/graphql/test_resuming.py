@@ -238,10 +238,8 @@ async def running(database: Database, window: int) -> AsyncIterator[Hub]:
     ids=["a row a message", "messages in parts", "messages whole"],
 )
 async def test_whoever_breaks_off_and_resumes_ends_with_exactly_the_rows_of_the_table(
-    database: Database, message_rows: int, window: int
+    database: Database, message_rows: int, window: int, seed: int
 ) -> None:
-    seed = random.randrange(2**32)
-    print(f"seed {seed}")
     dice = random.Random(seed)
     for stream in STREAMS:
         await add_stream(database, stream, protocol="godark", programs=["Program"], first_slot=FIRST_SLOT)

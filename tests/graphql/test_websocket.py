@@ -133,9 +133,9 @@ async def test_a_lost_notification_costs_no_row(ledger: Any, servers: Any) -> No
         assert ids(await client.message()) == ["101"]
 
 
-async def test_resuming_at_random_places_gives_each_row_exactly_once(ledger: Any, servers: Any) -> None:
-    seed = random.randrange(2**32)
-    print("seed", seed)
+async def test_resuming_at_random_places_gives_each_row_exactly_once(
+    ledger: Any, servers: Any, seed: int
+) -> None:
     dice = random.Random(seed)
     server = await servers.start(message_rows=3)
     written: list[str] = []

@@ -152,11 +152,9 @@ async def until_waiting(connection: Any, count: int) -> None:
     "leading", [(False, False), (True, False), (True, True)], ids=["no corrector leads", "one", "both"]
 )
 async def test_writers_at_once_leave_what_writing_in_order_leaves(
-    database: Database, stream: Any, make: Any, fetch: Any, leading: tuple[bool, bool]
+    database: Database, stream: Any, make: Any, fetch: Any, leading: tuple[bool, bool], seed: int
 ) -> None:
     """Commits come one at a time at the end, so that their numbers say which of two is the later."""
-    seed = random.randrange(2**32)
-    print(f"seed {seed}")
     dice = random.Random(seed)
     epoch = await Lease(database, "s", "leader").acquire()
     assert epoch is not None

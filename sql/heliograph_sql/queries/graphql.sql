@@ -207,3 +207,7 @@ SELECT set_config('statement_timeout', $1, true)
 
 -- name: read_migrations
 SELECT name FROM heliograph.schema_migrations
+
+-- name: newest_time_if_cut
+-- NULL on a server without TimescaleDB: there no table is cut by time.
+SELECT max(head_time) FROM heliograph.streams WHERE EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb')
