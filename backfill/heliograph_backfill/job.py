@@ -14,9 +14,10 @@ from typing import TypeVar
 import msgspec
 
 from heliograph_backfill.plan import make_plan
-from heliograph_core.errors import DatabaseUnavailable
+from heliograph_core.errors import DatabaseUnavailable, RpcUnavailable
 from heliograph_core.intervals import SlotSet
 from heliograph_indexer.filling import Filler
+from heliograph_indexer.genesis import bind_cluster
 from heliograph_indexer.pieces import Piece
 from heliograph_indexer.pipeline import Committed
 from heliograph_indexer.protocol import Protocol
@@ -80,6 +81,7 @@ class BackfillJob:
         self._database = database
         self._stream = stream
         self._settings = settings
+        self._cluster = cluster
         self._filler = Filler(
             database,
             stream,
@@ -121,6 +123,7 @@ class BackfillJob:
         """
         first, last = self._plan.first, self._plan.last
         self._samples.append((self._now(), 0))
+        await self._waited(lambda: bind_cluster(self._database, self._stream.name, self._cluster))
         await self._read_plan()
         while True:
             step = await self._filler.advance(first, last)
@@ -142,7 +145,7 @@ class BackfillJob:
         while True:
             try:
                 return await attempt()
-            except DatabaseUnavailable:
+            except (DatabaseUnavailable, RpcUnavailable):
                 await asyncio.sleep(backoff.next())
 
     def _committed(self, commit: Committed) -> None:

@@ -22,6 +22,7 @@ from heliograph_indexer.beginning import live_begins
 from heliograph_indexer.decode import Layouts
 from heliograph_indexer.event_store import open_event_tables, open_layouts
 from heliograph_indexer.finalizer import DOUBTS, Finalizer
+from heliograph_indexer.genesis import bind_cluster
 from heliograph_indexer.healer import Healer, HealStatus, heal_share
 from heliograph_indexer.pipeline import Committed, Pipeline
 from heliograph_indexer.projection import project_accounts
@@ -195,6 +196,7 @@ class Indexer:
             self._pool = pool
             cluster = Cluster(pool, self._settings.commitment)
             await cluster.slot()
+            await self._waited(lambda: bind_cluster(self._database, self._stream.name, cluster))
             while True:
                 lease = Lease(self._database, self._stream.name, self.holder, self._settings.lease_ttl_s)
                 epoch = await self._acquired(lease)

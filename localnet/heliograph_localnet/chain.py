@@ -73,7 +73,7 @@ class Chain:
         self.log_limit = log_limit
         self.executor = executor
         self.accounts = AccountStore()
-        self.genesis_hash = self._hash("genesis")
+        self.genesis_hash = self._hash("genesis", genesis_time, slot_ms, first_slot)
         self.open_slot = first_slot
         self.executions = 0
         self._forks = 0

@@ -245,7 +245,8 @@ CREATE TABLE heliograph.streams (
     accounts_through bigint,
     leader text,
     leader_expires timestamp with time zone,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    genesis text
 );
 
 COMMENT ON TABLE heliograph.streams IS 'A named set of programs that is indexed, covered, numbered and finalized as one.';
@@ -275,6 +276,8 @@ COMMENT ON COLUMN heliograph.streams.leader IS 'The process that leads the head 
 COMMENT ON COLUMN heliograph.streams.leader_expires IS 'Until when the leader leads unless it renews, by the database''s clock.';
 
 COMMENT ON COLUMN heliograph.streams.created_at IS 'When the stream was added.';
+
+COMMENT ON COLUMN heliograph.streams.genesis IS 'Genesis hash of the cluster that it is of; NULL until one was asked for the first time.';
 
 CREATE TABLE heliograph.transactions (
     stream text NOT NULL,

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from heliograph_core.errors import SettingsError
+from heliograph_core.errors import DatabaseError, SettingsError
 from heliograph_core.intervals import SlotSet
 from heliograph_sql.database import Database
 from heliograph_sql.queries import load
@@ -24,7 +24,7 @@ class StreamRow(msgspec.Struct, frozen=True, kw_only=True):
     programs: addresses. first_slot: from where completeness is counted. seq: number of the latest commit, 0 before the
     first. head_slot: highest covered slot, head_time: unix seconds of the last block at or below it. final_slot: rows at
     or below are final. accounts_through: context slot of the last reconciled account snapshot. led: a leader's lease
-    was alive when this was read.
+    was alive when this was read. genesis: hash of the cluster that it is of, None before one was asked.
     """
 
     name: str
@@ -39,6 +39,7 @@ class StreamRow(msgspec.Struct, frozen=True, kw_only=True):
     accounts_through: int | None
     leader: str | None
     led: bool
+    genesis: str | None = None
 
 
 async def add_stream(
@@ -101,6 +102,17 @@ async def extend_down(database: Database, stream: str) -> int | None:
     async with database.acquire() as connection:
         first: int | None = await connection.fetchval(load("streams.sql")["extend_down"], stream)
     return first
+
+
+async def bind_genesis(database: Database, stream: str, genesis: str) -> str:
+    """The genesis hash of the stream's cluster, which is `genesis` where none was bound before."""
+    queries = load("streams.sql")
+    async with database.acquire() as connection:
+        await connection.execute(queries["bind_genesis"], stream, genesis)
+        bound: str | None = await connection.fetchval(queries["get_genesis"], stream)
+    if bound is None:
+        raise DatabaseError(f"stream {stream} does not exist: add it with `heliograph stream add`")
+    return bound
 
 
 def check_name(name: str) -> None:

@@ -63,6 +63,7 @@ class _Accounts(msgspec.Struct, frozen=True):
     value: list[_Account | None]
 
 
+_STR: msgspec.json.Decoder[str] = msgspec.json.Decoder(str)
 _INT: msgspec.json.Decoder[int] = msgspec.json.Decoder(int)
 _INT_OR_NONE: msgspec.json.Decoder[int | None] = msgspec.json.Decoder(int | None)
 _INTS: msgspec.json.Decoder[list[int]] = msgspec.json.Decoder(list[int])
@@ -117,6 +118,19 @@ class Cluster:
     def _at(self, pin: Pin) -> Cluster:
         client = self._client.of(pin) if isinstance(self._client, ClientShare) else pin
         return Cluster(client, self._commitment)
+
+    async def genesis(self) -> str:
+        """The genesis hash, which names the cluster."""
+        return await self._client.call("getGenesisHash", decoder=_STR)
+
+    async def bind(self, genesis: str, owner: str) -> None:
+        """From here on only endpoints with this genesis hash are used. owner: whose cluster that is, for messages.
+
+        Raises RpcRefused, naming both clusters, where every endpoint is of another one.
+        """
+        pool = self._pool()
+        pool.bind(genesis, owner)
+        await pool.check()
 
     async def slot(self, commitment: str | None = None) -> int:
         """The highest slot at the commitment."""

@@ -85,6 +85,7 @@ class Pool:
         self._settings = settings or RpcSettings()
         self._members = [_Member(client, self._settings) for client in clients]
         self._genesis: tuple[str, str] | None = None
+        self._bound = False
         self.counters = clients[0].counters
         """Calls of all endpoints, where open() made them."""
 
@@ -126,6 +127,25 @@ class Pool:
             elif len(self._members) > 1:
                 told += [str(error) for error in list(member.health.refusals.values())[:1]]
         return "; ".join(told) or None
+
+    def bind(self, genesis: str, owner: str) -> None:
+        """From here on only endpoints of the cluster with this genesis hash are used. owner: whose cluster that is."""
+        self._genesis = (genesis, owner)
+        self._bound = True
+        for member in self._members:
+            member.vetted = False
+            member.health.foreign = None
+
+    async def check(self) -> None:
+        """Asks every endpoint which cluster it is of. Raises RpcRefused where all are of another one.
+
+        One that does not answer is asked again before it is used.
+        """
+        await asyncio.gather(*(self._vetted(member) for member in self._members))
+        foreign = [member.health.foreign for member in self._members]
+        if all(foreign):
+            assert foreign[0] is not None
+            raise foreign[0]
 
     def pin(self) -> Pin:
         """One endpoint, the best one now."""
@@ -234,11 +254,14 @@ class Pool:
                     member.health.failed(call.method, outcome, now, slot=_slot_of(call))
             elif outcome.code not in give_back:
                 member.health.failed(call.method, outcome, now, slot=_slot_of(call))
+        if any(isinstance(outcome, RpcError) and outcome.code is None for outcome in outcomes):
+            # What answers at that address after an outage may be another cluster.
+            member.vetted = member.vetted and not self._bound
         return outcomes
 
     async def _vetted(self, member: _Member) -> bool:
-        """Whether the endpoint is of the same cluster as the others; asked once."""
-        if member.vetted or len(self._members) == 1:
+        """Whether the endpoint is of the pool's cluster; asked once, and of a bound pool after each outage."""
+        if member.vetted or (len(self._members) == 1 and not self._bound):
             return True
         if member.health.foreign is not None:
             return False
@@ -257,12 +280,17 @@ class Pool:
         if known[0] != genesis:
             member.health.foreign = RpcRefused(
                 f"{member.client.endpoint} is of another cluster than {known[1]} (genesis hash {genesis}, "
-                f"not {known[0]}): it is not used; remove it from rpc.urls"
+                f"not {known[0]}): {self._remedy_of_foreign()}"
             )
             _log.error("foreign_endpoint", rpc=member.client.endpoint, why=str(member.health.foreign))
             return False
         member.vetted = True
         return True
+
+    def _remedy_of_foreign(self) -> str:
+        if len(self._members) > 1:
+            return "it is not used; remove it from rpc.urls"
+        return "name an endpoint of that cluster, or index this one as another stream or into another database"
 
     def _best(self, without: Collection[_Member], calls: Sequence[Call] = ()) -> _Member | None:
         """The endpoint to ask; where all have refused such calls for good, one of them, for it may have changed."""

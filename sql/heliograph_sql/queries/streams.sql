@@ -21,7 +21,7 @@ SELECT format('COMMENT ON SCHEMA %I IS %L', $1::text, 'Decoded events of the str
 -- name: get_stream
 SELECT name, protocol, programs, first_slot, epoch, seq, head_slot,
        extract(epoch FROM head_time)::bigint AS head_time,
-       final_slot, accounts_through, leader,
+       final_slot, accounts_through, leader, genesis,
        coalesce(leader_expires > clock_timestamp(), false) AS led
 FROM heliograph.streams
 WHERE name = $1;
@@ -29,7 +29,7 @@ WHERE name = $1;
 -- name: list_streams
 SELECT name, protocol, programs, first_slot, epoch, seq, head_slot,
        extract(epoch FROM head_time)::bigint AS head_time,
-       final_slot, accounts_through, leader,
+       final_slot, accounts_through, leader, genesis,
        coalesce(leader_expires > clock_timestamp(), false) AS led
 FROM heliograph.streams
 ORDER BY name;
@@ -48,3 +48,10 @@ SET first_slot = lower(range)
 FROM heliograph.coverage AS c, unnest(c.slots) AS range
 WHERE s.name = $1 AND c.stream = s.name AND range @> s.first_slot - 1
 RETURNING s.first_slot;
+
+-- name: bind_genesis
+-- Whoever asks first binds; everybody reads what was bound.
+UPDATE heliograph.streams SET genesis = $2 WHERE name = $1 AND genesis IS NULL;
+
+-- name: get_genesis
+SELECT genesis FROM heliograph.streams WHERE name = $1;
