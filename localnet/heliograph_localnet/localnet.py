@@ -80,7 +80,7 @@ class Localnet:
             retention_slots=settings.retention_slots,
         )
         self.node = Node(self.chain, settings.host, settings.port)
-        self._truth = Truth(settings.stream)
+        self._truth = Truth(settings.stream, keep=settings.keep_truth)
         self.chain.listen(self._truth.follow)
         self.ledger = Ledger(self.chain, self._truth)
         self._scenario = Scenario(

@@ -43,3 +43,5 @@ class LocalnetSettings:
     """Slots until a block is final."""
     retention_slots: int | None = None
     """Final slots of history that the node keeps; None keeps all."""
+    keep_truth: bool = True
+    """Whether `Localnet.truth()` can be asked, which takes memory for every transaction."""

@@ -92,16 +92,21 @@ class _Landed(msgspec.Struct, frozen=True, gc=False):
 class Truth:
     """Listens to a chain (`chain.listen(truth.follow)`) and is told of each transaction before it lands."""
 
-    def __init__(self, stream: str) -> None:
+    def __init__(self, stream: str, *, keep: bool = True) -> None:
+        """keep: False forgets all it is told, for a run that nobody judges and that may go on for days."""
         self.stream = stream
+        self._keep = keep
         self._told: dict[str, Told] = {}
         self._blocks: dict[int, tuple[int, tuple[_Landed, ...]]] = {}
 
     def tell(self, signature: str, told: Told) -> None:
         """A transaction that mentions a program of the stream; of a re-executed one the latest word counts."""
-        self._told[signature] = told
+        if self._keep:
+            self._told[signature] = told
 
     def follow(self, event: ChainEvent) -> None:
+        if not self._keep:
+            return
         if isinstance(event, Processed):
             self._blocks[event.block.slot] = (event.block.time, _landed(event.block))
         elif isinstance(event, Forked):
@@ -111,8 +116,10 @@ class Truth:
     def rows(self, last: int | None = None) -> dict[str, list[Row]]:
         """Table -> rows, in chain order (state tables: in the order in which their objects began).
 
-        last: only blocks up to and including this slot.
+        last: only blocks up to and including this slot. Raises ValueError where nothing was kept.
         """
+        if not self._keep:
+            raise ValueError(f"the truth of {self.stream} was not kept: run with keep_truth")
         tables: dict[str, list[Row]] = {table: [] for table in TABLES}
         markets: dict[str, Row] = {}
         balances: dict[tuple[str, str], Row] = {}

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import pytest
+
 from heliograph_localnet.addresses import named
 from heliograph_localnet.chain import Chain
 from heliograph_localnet.draft import Draft, DraftInstruction
 from heliograph_localnet.exchange.facts import CollateralDeposited, Fact, OraclePriceUpdated
+from heliograph_localnet.localnet import Localnet
 from heliograph_localnet.logs import LOG_LIMIT
+from heliograph_localnet.settings import LocalnetSettings
 from heliograph_localnet.tape import Tape
 from heliograph_localnet.truth import TABLES, Told, Truth
 
@@ -102,3 +106,27 @@ def oracle_price(integer: int) -> object:
     from decimal import Decimal
 
     return Decimal(integer).scaleb(-6)
+
+
+async def test_a_run_that_nobody_judges_keeps_no_truth() -> None:
+    localnet = Localnet(LocalnetSettings(seed=1, rate=40, keep_truth=False))
+    await localnet.step(20)
+    with pytest.raises(ValueError, match="keep_truth"):
+        localnet.truth()
+
+
+async def test_a_bounded_localnet_holds_no_more_than_its_window() -> None:
+    """What grows with time but must not: transactions, blocks, histories, and what a fork may need."""
+    settings = LocalnetSettings(seed=1, rate=8, traders=10, retention_slots=100, keep_truth=False)
+    localnet = Localnet(settings)
+    sizes = []
+    for _ in range(3):
+        await localnet.step(512)
+        chain, ledger = localnet.chain, localnet.ledger
+        sizes.append(len(chain._by_signature))
+        # Pruned each 256 slots, behind the window and the 32 slots that are not final.
+        assert len(chain._blocks) == len(chain._by_slot) == len(chain._by_blockhash) < 100 + 256 + 32 + 2
+        assert sum(map(len, chain._by_address.values())) < 20 * len(chain._by_signature)
+        assert len(ledger._checkpoints) <= 5 and len(ledger._closed) < 100
+        assert not localnet._truth._told and not localnet._truth._blocks
+    assert sizes[2] < 1.5 * sizes[0]
