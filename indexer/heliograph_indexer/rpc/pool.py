@@ -136,6 +136,12 @@ class Pool:
             member.vetted = False
             member.health.foreign = None
 
+    def doubt(self) -> None:
+        """Something suggests that another node answers now: a bound pool asks each endpoint for its cluster again."""
+        if self._bound:
+            for member in self._members:
+                member.vetted = False
+
     async def check(self) -> None:
         """Asks every endpoint which cluster it is of. Raises RpcRefused where all are of another one.
 
@@ -244,6 +250,7 @@ class Pool:
             )
             return [why] * len(calls)
         back = {*give_back, *faults.MOVING} if hurried else give_back
+        trouble = member.health.trouble
         outcomes = await member.client.batch(calls, decoder=decoder, give_back=back)
         now = asyncio.get_running_loop().time()
         for call, outcome in zip(calls, outcomes, strict=True):
@@ -257,6 +264,7 @@ class Pool:
         if any(isinstance(outcome, RpcError) and outcome.code is None for outcome in outcomes):
             # What answers at that address after an outage may be another cluster.
             member.vetted = member.vetted and not self._bound
+        _log_turn(member, trouble)
         return outcomes
 
     async def _vetted(self, member: _Member) -> bool:
@@ -290,7 +298,9 @@ class Pool:
     def _remedy_of_foreign(self) -> str:
         if len(self._members) > 1:
             return "it is not used; remove it from rpc.urls"
-        return "name an endpoint of that cluster, or index this one as another stream or into another database"
+        return (
+            "name an endpoint of that cluster, or index this one as another stream or into another database"
+        )
 
     def _best(self, without: Collection[_Member], calls: Sequence[Call] = ()) -> _Member | None:
         """The endpoint to ask; where all have refused such calls for good, one of them, for it may have changed."""
@@ -405,6 +415,15 @@ class Pin:
         _log.info("endpoint_left", rpc=self.endpoint, to=member.client.endpoint)
         self._member = member
         return True
+
+
+def _log_turn(member: _Member, before: str | None) -> None:
+    """One line when an endpoint falls ill, one when it is well again."""
+    trouble = member.health.trouble
+    if before is None and trouble is not None:
+        _log.warning("endpoint_ill", rpc=member.client.endpoint, why=trouble)
+    elif before is not None and trouble is None:
+        _log.info("endpoint_well", rpc=member.client.endpoint)
 
 
 def _slot_of(call: Call) -> int | None:

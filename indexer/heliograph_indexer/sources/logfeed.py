@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 import structlog
@@ -30,10 +30,17 @@ _log = structlog.get_logger(__name__)
 class LogFeed:
     """logsSubscribe of each program, and slotSubscribe as the heartbeat that tells silence from quiet."""
 
-    def __init__(self, settings: IndexerSettings, programs: Sequence[str]) -> None:
+    def __init__(
+        self,
+        settings: IndexerSettings,
+        programs: Sequence[str],
+        on_turn: Callable[[], None] = lambda: None,
+    ) -> None:
+        """on_turn: told whenever the socket was lost or opened: another node may answer there now."""
         self._settings = settings
         self._programs = [Pubkey.from_string(program) for program in programs]
         self._rota = SocketRota(settings)
+        self._on_turn = on_turn
         self._wake = asyncio.Event()
         self._read_through = -1
         self._lines: OrderedDict[str, tuple[int, tuple[str, ...]]] = OrderedDict()
@@ -52,6 +59,11 @@ class LogFeed:
         return self._rota.trouble
 
     @property
+    def lines_kept(self) -> tuple[int, int]:
+        """Transactions whose lines are kept until their slot is read, and how many may be."""
+        return len(self._lines), self._settings.log_cache_transactions
+
+    @property
     def endpoint(self) -> str:
         """The WebSocket in use or tried next, as it may be printed."""
         return self._rota.shown
@@ -64,6 +76,7 @@ class LogFeed:
             url = self._rota.shown
             why = await self._connection()
             self.ready.clear()
+            self._on_turn()
             wait = self._rota.lost(why, loop.time() - began)
             _log.info("socket_lost", url=url, why=why, retry_in_s=round(wait, 2), next=self._rota.shown)
             await asyncio.sleep(wait)
@@ -118,6 +131,7 @@ class LogFeed:
                     )
                 await client.slot_subscribe()
                 self.connects += 1
+                self._on_turn()
                 self.ready.set()
                 self._rota.opened()
                 self._speaker = self._rota.url
@@ -129,7 +143,7 @@ class LogFeed:
         except TimeoutError:
             return f"no slot notified for {self._settings.socket_silence_s:g} s"
         except Exception as error:  # noqa: BLE001  whatever breaks a hint, the record stands
-            return f"{type(error).__name__}: {error}"
+            return self._rota.failure(error)
 
     async def _listen(self, client: SolanaWsClient) -> NoReturn:
         """Until the slots stop. Raises TimeoutError: logs that still come do not tell that the node follows the chain."""

@@ -31,6 +31,10 @@ class SocketRota:
         """The address as it may be printed."""
         return shown_url(self.url)
 
+    def failure(self, error: BaseException) -> str:
+        """The error in words, without what the address may hold of keys: some libraries quote it."""
+        return f"{type(error).__name__}: {error}".replace(self.url, self.shown)
+
     def opened(self) -> None:
         """It is open and subscribed."""
         self.trouble = None

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
 from heliograph_core.errors import RpcError, RpcRefused, RpcUnavailable
 from heliograph_indexer.rpc.client import Call, RpcClient
@@ -308,3 +309,30 @@ async def test_a_pin_tells_when_nobody_leaves_hope(endpoints: Any) -> None:
         assert str(pin.refused) == "pruned here"
         pin.settled()
         assert pin.refused is None and not pin.last_resort
+
+
+async def test_an_endpoint_that_falls_ill_and_recovers_is_a_line_each(endpoints: Any) -> None:
+    with capture_logs() as lines:
+        async with pool_of(endpoints) as (pool, first, _):
+            first.faults["getThing"] = -32005
+            for _ in range(3):
+                await pool.call("getThing", decoder=STR)
+            first.faults.clear()
+            for pin in pool.pins():
+                await pin.call("getThing", decoder=STR)
+    told = [(line["event"], line["rpc"]) for line in lines if line["event"].startswith("endpoint_")]
+    assert told == [("endpoint_ill", first.endpoint.url), ("endpoint_well", first.endpoint.url)]
+
+
+async def test_a_bound_pool_asks_again_after_a_doubt(endpoints: Any) -> None:
+    async with pool_of(endpoints) as (pool, first, second):
+        pool.bind("one", "stream 'x'")
+        await pool.check()
+        first.genesis = "another"
+        assert await pool.call("getThing", decoder=STR) == "first"
+        pool.doubt()
+        assert await pool.call("getThing", decoder=STR) == "second"
+        second.genesis = "another"
+        with pytest.raises(RpcError, match=r"than stream 'x' \(genesis hash another, not one\)"):
+            pool.bind("one", "stream 'x'")
+            await pool.check()

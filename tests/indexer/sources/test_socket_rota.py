@@ -46,3 +46,9 @@ def test_trouble_shows_no_secret() -> None:
     one = SocketRota(IndexerSettings(rpc_url="http://a:1", ws_url="wss://user:pass@h:9/key?api-key=x"))
     one.lost("refused", 0.0)
     assert one.trouble == "WebSocket wss://h:9: refused"
+
+
+def test_an_error_that_quotes_the_address_shows_no_secret() -> None:
+    url = "wss://h:9/key?api-key=x"
+    one = SocketRota(IndexerSettings(rpc_url="http://a:1", ws_url=url))
+    assert one.failure(ValueError(f"{url} isn't a valid URI")) == "ValueError: wss://h:9 isn't a valid URI"
