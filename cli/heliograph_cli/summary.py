@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from heliograph_cli.progress import Counts, Progress, count_rows, read_progress, sum_rows
 from heliograph_core.errors import DatabaseUnavailable
 from heliograph_indexer.indexer import Indexer, IndexerStatus
 from heliograph_sql.database import Database
+from heliograph_sql.progress import Counts, Progress, count_rows, read_progress, sum_rows
 
 REDRAW_S = 1.0
 PLAIN_S = 5.0

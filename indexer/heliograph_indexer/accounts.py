@@ -20,6 +20,7 @@ from solders.rpc.responses import ProgramNotification, SlotNotification
 from heliograph_core.account import AccountState, AccountUpdate
 from heliograph_core.errors import RpcUnavailable
 from heliograph_indexer.decode import Layouts, decode_account
+from heliograph_indexer.pipeline import QueueDepth
 from heliograph_indexer.rpc import faults
 from heliograph_indexer.rpc.backoff import Backoff
 from heliograph_indexer.rpc.cluster import AccountScan, Cluster
@@ -49,13 +50,17 @@ class AccountFeed:
         settings: IndexerSettings,
         commit: CommitAccounts,
         on_fork: Callable[[int], None] | None = None,
+        on_turn: Callable[[], None] = lambda: None,
     ) -> None:
-        """on_fork: told of a slot that was announced again, from which on states may be of blocks that are gone."""
+        """on_turn: told whenever the socket was lost or opened: another node may answer there now.
+
+        on_fork: told of a slot that was announced again, from which on states may be of blocks that are gone."""
         self._cluster = cluster
         self._layouts = layouts
         self._settings = settings
         self._commit = commit
         self._on_fork = on_fork
+        self._on_turn = on_turn
         self._highest_seen = -1
         self._forked_from: int | None = None
         self._programs = tuple(layouts.channels)
@@ -67,6 +72,8 @@ class AccountFeed:
         self._several = len(settings.endpoint_urls) > 1
         self._heard_slot: int | None = None
         self._heard = asyncio.Event()
+        self.connects = 0
+        """How often the socket was opened and subscribed."""
         self.through = -1
         """Context slot of the last snapshot that was applied."""
 
@@ -74,6 +81,11 @@ class AccountFeed:
         """(address, program, slot) of accounts that the database holds open: the first scan finds which closed."""
         for address, program, slot in stored:
             self._open[address] = (program, slot)
+
+    @property
+    def queue(self) -> QueueDepth:
+        """Changes that wait to be committed."""
+        return QueueDepth("account_changes", len(self._changed), self._settings.account_queue)
 
     @property
     def trouble(self) -> str | None:
@@ -87,6 +99,7 @@ class AccountFeed:
             began = loop.time()
             url = self._rota.shown
             why = await self._connection()
+            self._on_turn()
             wait = self._rota.lost(why, loop.time() - began)
             _log.info("account_socket_lost", url=url, why=why, retry_in_s=round(wait, 2))
             await asyncio.sleep(wait)
@@ -133,9 +146,11 @@ class AccountFeed:
                     encoding="base64",
                 )
             await client.slot_subscribe()
+            self.connects += 1
+            self._on_turn()
             self._rota.opened()
         except Exception as error:  # noqa: BLE001  whatever a node answers with, it is asked again
-            return f"{type(error).__name__}: {error}"
+            return self._rota.failure(error)
         return None
 
     async def _read(self, client: SolanaWsClient) -> str:
@@ -154,7 +169,7 @@ class AccountFeed:
         except TimeoutError:
             return f"silent for {self._settings.socket_silence_s:g} s"
         except Exception as error:  # noqa: BLE001  whatever breaks the socket, a snapshot makes up for it
-            return f"{type(error).__name__}: {error}"
+            return self._rota.failure(error)
         finally:
             self._wake.set()
             self._heard.set()

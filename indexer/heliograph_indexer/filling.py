@@ -19,13 +19,14 @@ from heliograph_core.intervals import SlotSet
 from heliograph_indexer.batching import BatchLimits
 from heliograph_indexer.event_store import open_event_tables, open_layouts
 from heliograph_indexer.pieces import Piece, pieces
-from heliograph_indexer.pipeline import Committed, Pipeline
+from heliograph_indexer.pipeline import Committed, Pipeline, QueueDepth
 from heliograph_indexer.protocol import Protocol
 from heliograph_indexer.rpc.backoff import Backoff
 from heliograph_indexer.rpc.cluster import Cluster
 from heliograph_indexer.settings import IndexerSettings
 from heliograph_indexer.sources.rpc import RpcSource
 from heliograph_sql.claims import read_claims
+from heliograph_sql.commit_figures import CommitFigures
 from heliograph_sql.database import Database
 from heliograph_sql.streams import StreamRow, read_coverage
 from heliograph_sql.writer import Writer
@@ -64,8 +65,9 @@ class Filler:
         holder: str,
         origin: Literal["heal", "backfill"],
         on_commit: Callable[[Committed], None] | None = None,
+        figures: CommitFigures | None = None,
     ) -> None:
-        """holder: unique among all writers of the stream."""
+        """holder: unique among all writers of the stream. figures: where commits are counted."""
         # What is in memory when the process is killed is fetched again: little waits between the stages.
         self._settings = settings = replace(settings, queue_spans=1)
         self._database = database
@@ -78,6 +80,7 @@ class Filler:
         self._cluster = cluster
         self._origin: Literal["heal", "backfill"] = origin
         self._on_commit = on_commit
+        self._figures = figures
         self._opened: tuple[Pipeline, RpcSource] | None = None
         self.piece: Piece | None = None
         """What is under way."""
@@ -86,6 +89,11 @@ class Filler:
     def trouble(self) -> str | None:
         """What the cluster is being waited for, None where all goes well."""
         return self._opened[1].trouble if self._opened is not None else None
+
+    @property
+    def queues(self) -> tuple[QueueDepth, ...]:
+        """Between the stages of what fills."""
+        return self._opened[0].queues if self._opened is not None else ()
 
     async def incident(self, kind: str, slot: int | None, detail: dict[str, object]) -> None:
         """Records something that was survived, with the next commit."""
@@ -155,7 +163,9 @@ class Filler:
             pipeline = Pipeline(
                 self._database,
                 self._stream.name,
-                Writer(self._database, self._stream.name, self._holder, heal.claim_ttl_s, tables),
+                Writer(
+                    self._database, self._stream.name, self._holder, heal.claim_ttl_s, tables, self._figures
+                ),
                 self._protocol,
                 layouts,
                 self._settings,

@@ -109,6 +109,11 @@ class Finalizer:
         self.trouble: str | None = None
         """What finality waits for, None where all goes well."""
 
+    @property
+    def doubts(self) -> tuple[int, int]:
+        """Slots that wait to be compared early, and how many may."""
+        return len(self._doubts), MOST_DOUBTS
+
     def doubt(self, slot: int) -> None:
         """Something was seen that `slot`, and slots near it, may not be stored as they are: they are compared soon."""
         self._doubts.add(slot)

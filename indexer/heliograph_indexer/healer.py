@@ -16,7 +16,7 @@ from heliograph_core.errors import DatabaseUnavailable, RpcError, RpcRefused
 from heliograph_core.intervals import SlotSet
 from heliograph_indexer.filling import Filler
 from heliograph_indexer.pieces import Piece
-from heliograph_indexer.pipeline import Committed
+from heliograph_indexer.pipeline import Committed, QueueDepth
 from heliograph_indexer.protocol import Protocol
 from heliograph_indexer.rpc.cluster import Cluster
 from heliograph_indexer.rpc.pool import Caller
@@ -27,6 +27,7 @@ from heliograph_indexer.settings import (
     IndexerSettings,
     is_loopback,
 )
+from heliograph_sql.commit_figures import CommitFigures
 from heliograph_sql.database import Database
 from heliograph_sql.streams import StreamRow, get_stream
 
@@ -64,8 +65,9 @@ class Healer:
         cluster: Cluster,
         *,
         holder: str,
+        figures: CommitFigures | None = None,
     ) -> None:
-        """holder: unique among all writers of the stream. Raises IdlError."""
+        """holder: unique among all writers of the stream. figures: where commits are counted. Raises IdlError."""
         self._database = database
         self._stream = stream
         self._settings = settings
@@ -78,6 +80,7 @@ class Healer:
             holder=holder,
             origin="heal",
             on_commit=self._committed,
+            figures=figures,
         )
         self._cluster = cluster
         self._gaps: SlotSet | None = None
@@ -100,6 +103,11 @@ class Healer:
             piece=self._filler.piece,
             trouble=self._filler.trouble or (self._why if self._refused else None),
         )
+
+    @property
+    def queues(self) -> tuple[QueueDepth, ...]:
+        """Between the stages of healing."""
+        return self._filler.queues
 
     async def run(self, through: int) -> None:
         """Keeps everything up to slot `through` whole: live indexing sees to what is above."""
@@ -145,6 +153,8 @@ class Healer:
             if not left & SlotSet([(first, last)]):
                 self._healed_gaps += 1
                 _log.info("gap_healed", stream=self._stream.name, first=first, last=last)
+        for first, last in left - (self._gaps or SlotSet()):
+            _log.info("gap_found", stream=self._stream.name, first=first, last=last)
         self._gaps = left
 
     def _committed(self, commit: Committed) -> None:

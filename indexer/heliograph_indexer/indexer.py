@@ -24,7 +24,7 @@ from heliograph_indexer.event_store import open_event_tables, open_layouts
 from heliograph_indexer.finalizer import DOUBTS, Finalizer
 from heliograph_indexer.genesis import bind_cluster
 from heliograph_indexer.healer import Healer, HealStatus, heal_share
-from heliograph_indexer.pipeline import Committed, Pipeline
+from heliograph_indexer.pipeline import Committed, Pipeline, QueueDepth
 from heliograph_indexer.projection import project_accounts
 from heliograph_indexer.protocol import Protocol
 from heliograph_indexer.rpc.backoff import Backoff
@@ -35,6 +35,7 @@ from heliograph_indexer.settings import IndexerSettings
 from heliograph_indexer.sources.logfeed import LogFeed
 from heliograph_indexer.sources.rpc import RpcSource
 from heliograph_sql.accounts import list_open_accounts
+from heliograph_sql.commit_figures import CommitFigures
 from heliograph_sql.database import Database
 from heliograph_sql.lease import Lease
 from heliograph_sql.streams import StreamRow, read_coverage
@@ -68,7 +69,7 @@ class IndexerStatus(msgspec.Struct, frozen=True, gc=False):
     the last snapshot of accounts. final_slot: rows at or below are final, None until that is known here.
     trouble: which endpoint is ill and what is waited for, None where all goes well.
     deaf: which WebSocket is not there and why, which costs latency only, None where notifications come.
-    healing: of the gaps below live, None before this process leads.
+    healing: of the gaps below live, None before this process leads. corrected_slots: rewritten since it leads.
     """
 
     stream: str
@@ -85,6 +86,7 @@ class IndexerStatus(msgspec.Struct, frozen=True, gc=False):
     trouble: str | None = None
     deaf: str | None = None
     healing: HealStatus | None = None
+    corrected_slots: int = 0
 
     @property
     def lag_slots(self) -> int | None:
@@ -141,6 +143,12 @@ class Indexer:
         self._accounts_through: int | None = None
         self._finalizer: Finalizer | None = None
         self._refold_now = asyncio.Event()
+        self._pipeline: Pipeline | None = None
+        self._connects = {"logs": 0, "accounts": 0}
+        self.leases_lost = 0
+        """How often another process took over since run() began."""
+        self.figures = CommitFigures()
+        """What all writers of this indexer committed."""
 
     @property
     def status(self) -> IndexerStatus:
@@ -162,12 +170,34 @@ class Indexer:
             trouble=_told(self._source, self._finalizer, self._pool),
             deaf=_told(self._feed, self._account_feed),
             healing=self._healer.status if self._healer is not None else None,
+            corrected_slots=self._finalizer.corrections if self._finalizer is not None else 0,
         )
 
     @property
     def rpc_calls(self) -> tuple[RpcCount, ...]:
         """JSON-RPC calls since run() began, by host, method and code."""
         return self._pool.counters.read() if self._pool is not None else ()
+
+    @property
+    def queues(self) -> tuple[QueueDepth, ...]:
+        """Every bounded queue of this indexer but those inside the WebSocket clients; empty before it leads."""
+        found: list[QueueDepth] = []
+        for part, name in ((self._pipeline, "live"), (self._healer, "heal")):
+            queues = part.queues if part is not None else ()
+            found += [queue._replace(queue=f"{name}_{queue.queue}") for queue in queues]
+        if self._account_feed is not None:
+            found.append(self._account_feed.queue)
+        if self._feed is not None:
+            found.append(QueueDepth("log_lines", *self._feed.lines_kept))
+        if self._finalizer is not None:
+            found.append(QueueDepth("doubted_slots", *self._finalizer.doubts))
+        return tuple(found)
+
+    @property
+    def connects(self) -> dict[str, int]:
+        """How often each WebSocket was opened and subscribed since run() began."""
+        now = {"logs": self._feed, "accounts": self._account_feed}
+        return {name: past + _connects(now[name]) for name, past in self._connects.items()}
 
     async def run(self) -> None:
         """Until stop() or cancellation. A lost lease means waiting for it again.
@@ -203,8 +233,10 @@ class Indexer:
                 try:
                     await self._lead(pool, cluster, lease, epoch)
                 except LeaseLost as error:
+                    self.leases_lost += 1
                     _log.warning("lease_lost", stream=self._stream.name, why=str(error))
                 finally:
+                    self._connects = self.connects
                     self._feed = self._account_feed = None
                     await self._release(lease)
 
@@ -231,7 +263,9 @@ class Indexer:
         tables = await self._waited(
             lambda: open_event_tables(self._database, self._stream.name, self._layouts)
         )
-        writer = Writer(self._database, self._stream.name, self.holder, event_tables=tables)
+        writer = Writer(
+            self._database, self._stream.name, self.holder, event_tables=tables, figures=self.figures
+        )
         pipeline = Pipeline(
             self._database,
             self._stream.name,
@@ -265,9 +299,9 @@ class Indexer:
             if kind in DOUBTS and slot is not None:
                 finalizer.doubt(slot)
 
-        feed = LogFeed(self._settings, self._stream.programs)
+        feed = LogFeed(self._settings, self._stream.programs, pool.doubt)
         source = RpcSource(cluster, self._stream.programs, self._settings, feed=feed, on_incident=on_incident)
-        self._source, self._feed, self._finalizer = source, feed, finalizer
+        self._source, self._feed, self._finalizer, self._pipeline = source, feed, finalizer, pipeline
         self._healer = Healer(
             self._database,
             self._stream,
@@ -275,6 +309,7 @@ class Indexer:
             self._settings,
             Cluster(heal_share(pool, self._settings), self._settings.commitment),
             holder=f"{self.holder}:heal",
+            figures=self.figures,
         )
         self._state = "leading"
         _log.info("leading", stream=self._stream.name, epoch=epoch, rpc=cluster.endpoint)
@@ -290,7 +325,9 @@ class Indexer:
                 tasks.create_task(self._refold(writer, epoch))
                 if self._settings.accounts:
                     tasks.create_task(
-                        self._follow_accounts(cluster, writer, pipeline, epoch, finalizer.doubt_accounts)
+                        self._follow_accounts(
+                            cluster, writer, pipeline, epoch, finalizer.doubt_accounts, pool.doubt
+                        )
                     )
         except BaseExceptionGroup as group:
             # The first failure is the cause; the others were cancelled for it.
@@ -400,9 +437,10 @@ class Indexer:
         pipeline: Pipeline,
         epoch: int,
         on_fork: Callable[[int], None],
+        on_turn: Callable[[], None],
     ) -> None:
         commit = self._account_writer(writer, pipeline, epoch)
-        feed = AccountFeed(cluster, self._layouts, self._settings, commit, on_fork)
+        feed = AccountFeed(cluster, self._layouts, self._settings, commit, on_fork, on_turn)
         self._account_feed = feed
         feed.remember(await self._waited(lambda: list_open_accounts(self._database, self._stream.name)))
         try:
@@ -416,6 +454,10 @@ class Indexer:
         self._commits += 1
         self._transactions += commit.transactions
         self._rows += commit.rows
+
+
+def _connects(feed: LogFeed | AccountFeed | None) -> int:
+    return feed.connects if feed is not None else 0
 
 
 def _told(*parts: RpcSource | Finalizer | Pool | LogFeed | AccountFeed | None) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
@@ -28,6 +29,9 @@ from heliograph_sql.prepared import Prepared
 from heliograph_sql.streams import read_coverage
 from heliograph_sql.writer import Writer
 
+SLOW_COMMIT_S = 2.0
+"""A commit that takes longer is worth a line of the log."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -40,6 +44,14 @@ class Committed(msgspec.Struct, frozen=True, gc=False):
     last_time: int | None
     transactions: int
     rows: int
+
+
+class QueueDepth(NamedTuple):
+    """How full a bounded queue is."""
+
+    queue: str
+    depth: int
+    limit: int
 
 
 class Pipeline:
@@ -73,6 +85,12 @@ class Pipeline:
         self._limits = limits
         self._on_commit = on_commit
         self._incidents: list[Incident] = []
+        self._queues: dict[str, asyncio.Queue[Any]] = {}
+
+    @property
+    def queues(self) -> tuple[QueueDepth, ...]:
+        """Of what run() put between its stages."""
+        return tuple(QueueDepth(name, queue.qsize(), queue.maxsize) for name, queue in self._queues.items())
 
     def incident(self, kind: str, slot: int | None, detail: dict[str, object]) -> None:
         """Records something that went wrong and was survived."""
@@ -86,6 +104,10 @@ class Pipeline:
         # The batch that waits here and the one being written are large already.
         full = made if self._limits is None else asyncio.Queue[Batch | None](1)
         ready: asyncio.Queue[Prepared | None] = asyncio.Queue(1)
+        self._queues = {"read": read, "decoded": made}
+        if full is not made:
+            self._queues["batched"] = full
+        self._queues["prepared"] = ready
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(_feed(spans, read))
@@ -129,7 +151,9 @@ class Pipeline:
         """Until the batch's slots are covered, by this commit or by another writer's."""
         backoff = Backoff(self._settings.retry_s, self._settings.retry_max_s)
         parts = [prepared]
+        now = asyncio.get_running_loop().time
         while parts:
+            began = now()
             batch = parts[0].batch
             try:
                 seq = await self._writer.commit(parts[0], epoch=self._epoch)
@@ -146,7 +170,19 @@ class Pipeline:
                 await asyncio.sleep(wait)
             else:
                 parts.pop(0)
+                self._log_if_slow(batch, now() - began)
                 self._tell(batch, seq)
+
+    def _log_if_slow(self, batch: Batch, seconds: float) -> None:
+        if seconds > SLOW_COMMIT_S:
+            _log.warning(
+                "slow_database",
+                stream=self._stream,
+                first=batch.first,
+                last=batch.last,
+                rows=len(batch.records) + len(batch.events),
+                took_s=round(seconds, 2),
+            )
 
     async def _uncovered(self, batch: Batch, backoff: Backoff) -> list[Batch]:
         """The batch cut to what nobody has covered yet."""

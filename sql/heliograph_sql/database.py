@@ -70,6 +70,11 @@ class Database:
             finally:
                 await self._pool.release(connection)
 
+    @property
+    def connections(self) -> tuple[int, int]:
+        """How many there are, and how many of them nobody uses."""
+        return self._pool.get_size(), self._pool.get_idle_size()
+
     async def close(self) -> None:
         """Closes every connection; one that is still in use after a few seconds is cut."""
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,11 +24,18 @@ RECORD_CHANNEL = "record"
 
 
 class Written(msgspec.Struct):
-    """What was written. refused: id() of each record that was not. count: rows written, the lookup of signatures left out."""
+    """What was written. refused: id() of each record that was not. tables: rows written by table, the lookup of signatures
+    left out.
+    """
 
-    count: int
+    tables: dict[str, int]
     refused: frozenset[int]
     incidents: list[Incident]
+
+    @property
+    def count(self) -> int:
+        """Rows of all tables."""
+        return sum(self.tables.values())
 
 
 async def write_rows(connection: Any, prepared: Prepared, *, careful: bool) -> Written:
@@ -41,7 +49,7 @@ async def write_rows(connection: Any, prepared: Prepared, *, careful: bool) -> W
     batch = prepared.batch
     altered: list[Any] = []
     refused: list[Refused] = []
-    count = 0
+    written: Counter[str] = Counter()
     for table in prepared.tables:
         if careful:
             doubles = _doubles(table.plan, table.rows)
@@ -53,7 +61,8 @@ async def write_rows(connection: Any, prepared: Prepared, *, careful: bool) -> W
             await copy_chunks(connection, table.plan, table.chunks)
             altered += table.altered
         # The lookup of signatures repeats the transactions.
-        count += 0 if table.plan is SIGNATURES else len(table.rows)
+        if table.plan is not SIGNATURES:
+            written[table.plan.full_name] += len(table.rows)
     asides = undecoded_rows(batch.stream, batch.undecoded)
     asides += _set_aside(batch, [(one.row, one.reason) for one in refused])
     asides += _set_aside(batch, [(row, NUL_REASON) for row in altered])
@@ -66,9 +75,13 @@ async def write_rows(connection: Any, prepared: Prepared, *, careful: bool) -> W
             await copy_rows(connection, UNDECODED, kept)
         except RowRefused as error:
             raise DatabaseError(str(error)) from error
+    for one in refused:
+        if one.plan is not SIGNATURES:
+            written[one.plan.full_name] -= 1
+    written[UNDECODED.full_name] += len(kept) - len(lost)
     placeless = [one for one in refused if place_of(one.row) is None]
     return Written(
-        count=count - sum(one.plan is not SIGNATURES for one in refused) + len(kept) - len(lost),
+        tables={table: count for table, count in written.items() if count},
         refused=frozenset(id(one.row) for one in refused),
         incidents=[_incident(one) for one in [*placeless, *lost]],
     )

@@ -9,6 +9,7 @@ process leads), DatabaseUnavailable (try again), DatabaseError.
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal
@@ -20,6 +21,7 @@ from heliograph_core.errors import DatabaseError, LeaseLost, WriteConflict
 from heliograph_core.records import MarketState, PositionChange, State
 from heliograph_core.slot import Slot
 from heliograph_sql.batch import Batch, Incident, Origin
+from heliograph_sql.commit_figures import CommitFigures
 from heliograph_sql.copying import is_refusal
 from heliograph_sql.correction import clear_slots, store_slots
 from heliograph_sql.database import Database
@@ -37,11 +39,14 @@ CHANNEL = "heliograph"
 CLAIM_TTL_S = 30.0
 """How long a writer that stopped inside a commit keeps others from its range."""
 
-_Kind = Literal["correct", "amend", "accounts"]
+Kind = Literal["apply", "correct", "amend", "accounts"]
 
 
 class Writer:
-    """Writes one stream. holder names this process in claims; event_tables: where decoded events go. Safe for several tasks: each call is a transaction."""
+    """Writes one stream. holder names this process in claims; event_tables: where decoded events go; figures: where commits are counted.
+
+    Safe for several tasks: each call is a transaction.
+    """
 
     def __init__(
         self,
@@ -50,6 +55,7 @@ class Writer:
         holder: str,
         claim_ttl_s: float = CLAIM_TTL_S,
         event_tables: EventTables | None = None,
+        figures: CommitFigures | None = None,
     ) -> None:
         self._database = database
         self._queries = load("commit.sql")
@@ -57,6 +63,7 @@ class Writer:
         self.holder = holder
         self.claim_ttl_s = claim_ttl_s
         self._event_tables = event_tables or {}
+        self._figures = figures or CommitFigures()
 
     async def claim(self, first: int, last: int) -> None:
         """Keeps other writers from first..last for `claim_ttl_s` seconds; again prolongs. WriteConflict where taken."""
@@ -86,7 +93,7 @@ class Writer:
             # The leader claims nothing: a claim that it left when it was killed would hold up its successor, and the
             # epoch and the coverage keep two from writing one slot.
             await self.claim(batch.first, batch.last)
-        return await self._twice(lambda careful: self._commit(prepared, epoch, careful), prepared)
+        return await self._twice(lambda careful: self._commit(prepared, epoch, careful), prepared, "apply")
 
     async def rewrite_slots(
         self,
@@ -108,7 +115,7 @@ class Writer:
         if outside or not wanted:
             raise ValueError(f"stream {self.stream}: the batch writes slots {outside} that are not rewritten")
         return await self._twice(
-            lambda careful: self._rewrite(wanted, prepared, epoch, careful, audited), prepared
+            lambda careful: self._rewrite(wanted, prepared, epoch, careful, audited), prepared, "correct"
         )
 
     async def mark_audited(self, first: int, last: int, *, epoch: int | None) -> int | None:
@@ -128,17 +135,18 @@ class Writer:
         rows is gone: the slot was rewritten meanwhile.
         """
         prepared = await self.prepare(batch)
-        return await self._twice(lambda careful: self._supply(prepared, places, careful), prepared)
+        return await self._twice(lambda careful: self._supply(prepared, places, careful), prepared, "correct")
 
     async def refold(self, limit: int = 200, *, epoch: int) -> int | None:
         """Folds up to `limit` dirty positions anew; the seq, kind `amend`, or None where none waits. Leader only."""
+        began = time.monotonic()
         async with self._connection(0, 0) as connection, connection.transaction():
             keys = await lock_dirty_keys(connection, self.stream, limit)
             if not keys:
                 return None
             positions = await refold(connection, self.stream, keys)
             reached = await self._lock(connection, epoch)
-            return await self._number(
+            seq = await self._number(
                 connection,
                 "amend",
                 "heal",
@@ -148,6 +156,8 @@ class Writer:
                 last_time=max((position.updated_at for position in positions), default=None),
                 rows=len(positions),
             )
+        self._figures.add_commit("amend", time.monotonic() - began)
+        return seq
 
     async def commit_accounts(
         self,
@@ -184,7 +194,9 @@ class Writer:
                     incidents=[_incident(one.plan.full_name, one.row, one.reason) for one in refused],
                 )
 
-        return await self._twice(once, None)
+        seq = await self._twice(once, None, "accounts")
+        self._figures.add_rows({"heliograph.accounts": len(accounts)})
+        return seq
 
     async def _commit(self, prepared: Prepared, epoch: int | None, careful: bool) -> int:
         batch = prepared.batch
@@ -213,6 +225,7 @@ class Writer:
                 written.count,
             )
         assert isinstance(seq, int)
+        self._figures.add_rows(written.tables)
         return seq
 
     async def _rewrite(
@@ -233,7 +246,7 @@ class Writer:
             if audited is not None:
                 await self._advance(connection, audited)
             first_time, last_time = _times(batch.slots)
-            return await self._number(
+            seq = await self._number(
                 connection,
                 "correct",
                 batch.origin,
@@ -244,6 +257,8 @@ class Writer:
                 rows=written.count,
                 incidents=[*batch.incidents, *written.incidents],
             )
+        self._figures.add_rows(written.tables)
+        return seq
 
     async def _supply(self, prepared: Prepared, places: Sequence[UndecodedPlace], careful: bool) -> int:
         batch = prepared.batch
@@ -259,7 +274,7 @@ class Writer:
             written = await self._write(connection, prepared, None, careful)
             await self._lock(connection, None)
             await connection.execute(queries["stamp_slots"], self.stream, slots)
-            return await self._number(
+            seq = await self._number(
                 connection,
                 "correct",
                 batch.origin,
@@ -270,6 +285,8 @@ class Writer:
                 rows=written.count,
                 incidents=[*batch.incidents, *written.incidents],
             )
+        self._figures.add_rows(written.tables)
+        return seq
 
     async def _write(self, connection: Any, prepared: Prepared, epoch: int | None, careful: bool) -> Written:
         batch = prepared.batch
@@ -308,7 +325,7 @@ class Writer:
     async def _number(
         self,
         connection: Any,
-        kind: _Kind,
+        kind: Kind,
         origin: Origin,
         *,
         first: int,
@@ -336,9 +353,20 @@ class Writer:
         return seq
 
     async def _twice(
-        self, attempt: Callable[[bool], Coroutine[Any, Any, int]], prepared: Prepared | None
+        self,
+        attempt: Callable[[bool], Coroutine[Any, Any, int]],
+        prepared: Prepared | None,
+        kind: Kind,
     ) -> int:
         """Tries fast; where the database refuses a row, tries again and finds it, so that the others get in."""
+        began = time.monotonic()
+        seq = await self._fast_or_careful(attempt, prepared)
+        self._figures.add_commit(kind, time.monotonic() - began)
+        return seq
+
+    async def _fast_or_careful(
+        self, attempt: Callable[[bool], Coroutine[Any, Any, int]], prepared: Prepared | None
+    ) -> int:
         try:
             return await attempt(False)
         except DatabaseError as error:

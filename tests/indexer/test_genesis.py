@@ -101,9 +101,6 @@ async def test_another_cluster_that_takes_over_the_address_is_refused_too(
             await asyncio.sleep(0.01)
     stored = await accounts(database)
     await net.stop()
-    async with asyncio.timeout(30):
-        while indexer.status.trouble is None:
-            await asyncio.sleep(0.01)
     port = int(net.rpc_url.rpartition(":")[2])
     async with Localnet(LocalnetSettings(seed=2, rate=20, port=port)) as successor:
         await successor.step(40)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from heliograph_core.errors import DatabaseUnavailable, LeaseLost, RpcRefused
 from heliograph_core.slot import Span
@@ -201,3 +202,13 @@ def test_a_cut_batch_holds_what_lies_inside(oracle_chain: Any) -> None:
     assert [slot.number for slot in cut.slots] == [4, 5, 6]
     assert [row.slot for row in cut.transactions] == [4, 5, 6] and len(cut.records) == 3
     assert cut_batch(batch, 4, 10).last_time == batch.last_time
+
+
+async def test_a_slow_database_is_a_line_of_the_log(
+    rig: Rig, oracle_chain: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("heliograph_indexer.pipeline.SLOW_COMMIT_S", 0.0)
+    with capture_logs() as lines:
+        await rig.pipeline().run(stream(oracle_chain.span(1, 5)))
+    slow = [line for line in lines if line["event"] == "slow_database"]
+    assert slow and slow[0]["rows"] > 0 and slow[0]["took_s"] >= 0

@@ -183,25 +183,6 @@ AND {row}.slot IN (
 )
 AND ({row}.slot, {row}.tx_index, {row}.ordinal, {row}.part) > ({slot}, {tx_index}, {ordinal}, {part})
 
--- name: read_status
-SELECT s.name, s.protocol, s.programs, s.first_slot, s.seq, s.head_slot, s.head_time, s.final_slot,
-    s.accounts_through, (
-        SELECT upper(r) - 1 FROM heliograph.coverage v CROSS JOIN LATERAL unnest(v.slots) r
-        WHERE v.stream = s.name AND r @> s.first_slot
-    ) AS complete_through, (
-        SELECT count(*)::integer FROM heliograph.coverage v
-        CROSS JOIN LATERAL unnest(int8multirange(int8range(s.first_slot, s.head_slot, '[]')) - v.slots) g
-        WHERE v.stream = s.name AND s.head_slot >= s.first_slot
-    ) AS gaps, (
-        SELECT count(*)::integer FROM heliograph.dirty d WHERE d.stream = s.name
-    ) AS dirty_positions, (
-        SELECT c.committed_at FROM heliograph.commits c WHERE c.stream = s.name ORDER BY c.seq DESC LIMIT 1
-    ) AS committed_at
-FROM heliograph.streams s ORDER BY s.name
-
--- name: count_streams
-SELECT count(*) FROM heliograph.streams
-
 -- name: limit_statements
 SELECT set_config('statement_timeout', $1, true)
 
