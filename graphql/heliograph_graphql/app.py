@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib import resources
 
@@ -17,10 +17,13 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
+from heliograph_core.figure import FigureSource
+from heliograph_graphql.api_figures import ApiFigures, Measured
 from heliograph_graphql.executor import Executor
-from heliograph_graphql.health import Readiness, check_ready
+from heliograph_graphql.health import Readiness, check_live, check_ready
 from heliograph_graphql.http import GraphQLEndpoint
 from heliograph_graphql.hub import Hub
+from heliograph_graphql.metrics import Metrics
 from heliograph_graphql.settings import ApiSettings
 from heliograph_graphql.websocket import Connection
 from heliograph_sql.database import Database
@@ -29,10 +32,14 @@ from heliograph_sql.tail import Tail
 _log = structlog.get_logger(__name__)
 
 
-def create_app(database: Database, settings: ApiSettings | None = None) -> Starlette:
+def create_app(
+    database: Database, settings: ApiSettings | None = None, figures: Sequence[FigureSource] = ()
+) -> Starlette:
     """The API on `database`, which stays the caller's to close. The lifespan runs the tail and the hub.
 
-    Routes: /graphql (GET, POST, graphql-transport-ws), /schema.graphql, /health, /ready.
+    figures: of what else runs in this process, for /metrics.
+
+    Routes: /graphql (GET, POST, graphql-transport-ws), /schema.graphql, /health, /ready, /metrics.
     """
     settings = settings or ApiSettings()
     executor = Executor(database, settings)
@@ -40,6 +47,8 @@ def create_app(database: Database, settings: ApiSettings | None = None) -> Starl
     hub = Hub(database, tail, renders_at_once=settings.renders_at_once)
     clients: set[Connection] = set()
     live: list[asyncio.Task[None]] = []
+    own = ApiFigures(clients, settings.queue_messages)
+    metrics = Metrics(database, [own, *figures])
     page = (resources.files("heliograph_graphql") / "explorer" / "index.html").read_text("utf-8")
     endpoint = GraphQLEndpoint(executor, settings, page)
     sdl = executor.schema.as_str()
@@ -51,16 +60,14 @@ def create_app(database: Database, settings: ApiSettings | None = None) -> Starl
             await connection.run()
         finally:
             clients.discard(connection)
+            own.left(connection)
 
     async def health(_: HttpRequest) -> Response:
         return Response(b'{"alive":true}', media_type="application/json")
 
     async def ready(_: HttpRequest) -> Response:
-        if any(task.done() for task in live):
-            return Readiness(
-                "live delivery stopped: restart the server; its log says why", "LIVE_STOPPED"
-            ).response()
-        return (await check_ready(database)).response()
+        running = not any(task.done() for task in live)
+        return Readiness([check_live(running), *await check_ready(database, settings)]).response()
 
     async def schema(_: HttpRequest) -> Response:
         return PlainTextResponse(sdl)
@@ -91,18 +98,21 @@ def create_app(database: Database, settings: ApiSettings | None = None) -> Starl
         Route("/schema.graphql", schema),
         Route("/health", health),
         Route("/ready", ready),
+        Route("/metrics", metrics.respond),
     ]
     if settings.explorer:
         routes.append(Mount("/explorer", StaticFiles(packages=[("heliograph_graphql", "explorer")])))
+    told_apart = {route.path for route in routes if isinstance(route, Route)}
     return Starlette(
         routes=routes,
         middleware=[
+            Middleware(Measured, figures=own, routes=told_apart),
             Middleware(
                 CORSMiddleware,
                 allow_origins=list(settings.allowed_origins),
                 allow_methods=["GET", "POST"],
                 allow_headers=["*"],
-            )
+            ),
         ],
         lifespan=lifespan,
     )

@@ -4,24 +4,53 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from graphql import GraphQLError
+
+from heliograph_graphql.failures import BAD_INPUT
 from heliograph_graphql.plan import Edges, Node, Nodes, One, Page, PageNode, Root, read
 
 
-def most_rows(root: Root, variables: Mapping[str, object]) -> int:
-    """The rows of one root field for these variables; a `first` out of range counts as 0, binding refuses it."""
+def most_rows(key: str, root: Root, most_first: int, variables: Mapping[str, object]) -> int:
+    """The rows of one root field for these variables. key: its response key.
+
+    Raises GraphQLError, naming the field, for a `first` that is not 0 to most_first, used or not.
+    """
+    counting = _Counting(most_first, variables)
     if isinstance(root, Page):
-        return _page(root, 1, variables)
-    return 1 + _nodes(root.items.values(), 1, variables)
+        return counting.page((key,), root, 1)
+    return 1 + counting.nodes((key,), root.items, 1)
 
 
-def _page(page: Page, times: int, variables: Mapping[str, object]) -> int:
-    first = read(page.first, variables)
-    rows = times * max(first, 0) if isinstance(first, int) else 0
-    total = rows
-    for item in page.items.values():
-        for nodes in _lists(item):
-            total += _nodes(nodes.items.values(), rows, variables)
-    return total
+class _Counting:
+    def __init__(self, most_first: int, variables: Mapping[str, object]) -> None:
+        self._most_first = most_first
+        self._variables = variables
+
+    def page(self, path: tuple[str, ...], page: Page, times: int) -> int:
+        rows = times * self._first(path, page)
+        total = rows
+        for item in page.items.values():
+            for nodes in _lists(item):
+                total += self.nodes(path, nodes.items, rows)
+        return total
+
+    def nodes(self, path: tuple[str, ...], nodes: Mapping[str, Node], times: int) -> int:
+        total = 0
+        for key, node in nodes.items():
+            if isinstance(node, Page):
+                total += self.page((*path, key), node, times)
+            elif isinstance(node, One):
+                total += self.nodes((*path, key), node.items, times)
+        return total
+
+    def _first(self, path: tuple[str, ...], page: Page) -> int:
+        value = read(page.first, self._variables)
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= self._most_first:
+            raise GraphQLError(
+                f"{'.'.join(path)}: first is {value}: ask for 0 to {self._most_first} rows",
+                extensions={"code": BAD_INPUT},
+            )
+        return value
 
 
 def _lists(item: PageNode) -> Iterable[Nodes]:
@@ -29,13 +58,3 @@ def _lists(item: PageNode) -> Iterable[Nodes]:
         yield item
     elif isinstance(item, Edges):
         yield from (inner for inner in item.items.values() if isinstance(inner, Nodes))
-
-
-def _nodes(nodes: Iterable[Node], times: int, variables: Mapping[str, object]) -> int:
-    total = 0
-    for node in nodes:
-        if isinstance(node, Page):
-            total += _page(node, times, variables)
-        elif isinstance(node, One):
-            total += _nodes(node.items.values(), times, variables)
-    return total

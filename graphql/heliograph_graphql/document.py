@@ -27,7 +27,7 @@ from graphql.language import DirectiveNode, VariableNode, Visitor
 
 from heliograph_graphql.cache import BoundedCache
 from heliograph_graphql.failures import BAD_INPUT, VALIDATION_FAILED, RequestError, coded, from_graphql, show
-from heliograph_graphql.limits import check_limits
+from heliograph_graphql.limits import check_limits, check_variables
 from heliograph_graphql.settings import ApiSettings
 from heliograph_graphql.values import symbolize
 
@@ -86,6 +86,10 @@ class Documents:
         definitions = operation.definition.variable_definitions or ()
         if not definitions:
             return Variables({}, {})
+        try:
+            check_variables(given, self._settings)
+        except GraphQLError as error:
+            raise RequestError([show(error)]) from None
         coerced = get_variable_values(self._schema, definitions, dict(given), max_errors=10)
         if isinstance(coerced, list):
             raise RequestError(from_graphql(coerced, BAD_INPUT))

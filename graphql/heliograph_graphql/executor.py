@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Hashable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 import strawberry
@@ -39,7 +39,10 @@ from heliograph_graphql.status import Status, read_status
 from heliograph_graphql.values import shape
 from heliograph_graphql.windows import Windows
 from heliograph_sql.database import Database
+from heliograph_sql.progress import Tallies, read_tallies_on
 from heliograph_sql.queries import load
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -86,14 +89,24 @@ class Context:
         self._snapshot = snapshot
         self._connection = connection
         self._lock = asyncio.Lock()
+        self._tallies: asyncio.Future[Tallies] | None = None
 
     async def status(self) -> Status:
+        return await self._read(read_status)
+
+    async def tallies(self) -> Tallies:
+        """Counted once a request, however many streams ask."""
+        if self._tallies is None:
+            self._tallies = asyncio.ensure_future(self._read(read_tallies_on))
+        return await self._tallies
+
+    async def _read(self, read: Callable[[Any], Awaitable[T]]) -> T:
         # A connection runs one query at a time, and graphql-core resolves aliases of a field together.
         async with self._lock:
             if self._connection is not None:
-                return await read_status(self._connection)
+                return await read(self._connection)
             async with self._snapshot() as connection:
-                return await read_status(connection)
+                return await read(connection)
 
 
 class CompiledResolvers:
@@ -218,8 +231,11 @@ class Executor:
         return None
 
     def _check_cost(self, compiled: CompiledQuery, variables: Variables) -> None:
-        roots = (item.root for item in compiled.values() if isinstance(item, Compiled))
-        rows = sum(most_rows(root, variables.values) for root in roots)
+        rows = sum(
+            most_rows(key, item.root, self.settings.max_first, variables.values)
+            for key, item in compiled.items()
+            if isinstance(item, Compiled)
+        )
         if rows > self.settings.max_rows:
             raise too_complex(
                 f"the operation may read {rows} rows, {self.settings.max_rows} are allowed: lower `first` where fields nest"

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from heliograph_core.cursor import StreamPosition, decode_stream
+from heliograph_core.cursor import StreamPosition, decode_stream, encode_stream
 from heliograph_core.errors import CursorError, DatabaseError, DatabaseUnavailable
 from heliograph_graphql.failures import BAD_INPUT, CURSOR_EXPIRED, coded, refuse, show
 from heliograph_graphql.render import Chunk, Feed, is_whole
@@ -26,6 +26,9 @@ _log = structlog.get_logger(__name__)
 
 class Receiver(Protocol):
     """Where a subscription's messages go."""
+
+    def began(self, cursor: str) -> None:
+        """Without `after`: where the subscription stands before its first message."""
 
     def offer(self, payload: str, cursor: str) -> None:
         """Takes a live message at once, or gives the client up as too slow."""
@@ -88,6 +91,8 @@ class Hub:
         await self._started.wait()
         self._check_streams(feed)
         positions = await self._begin(feed, after)
+        if after is None:
+            receiver.began(encode_stream(positions))
         while not self._join(feed, positions, receiver):
             if self._is_ahead(feed, positions):
                 await self._moved.wait()

@@ -29,6 +29,12 @@ class ApiSettings:
     """Most rows that an operation may ask for: the product of `first` along each nesting, summed."""
     max_conditions: int = 500
     """Most comparisons in an operation's filters."""
+    max_variable_values: int = 5000
+    """Most values in an operation's variables, what lists and objects hold counted one by one."""
+    max_variable_depth: int = 20
+    """Deepest nesting of lists and objects in them."""
+    max_variable_characters: int = 200_000
+    """Most characters of text in them."""
     operations_cached: int = 1000
     """How many operation texts stay parsed and validated."""
     plans_cached: int = 4000
@@ -55,6 +61,10 @@ class ApiSettings:
     """How many messages are read from the database at the same time, live ones and replayed ones each."""
     poll_interval_s: float = 1.0
     """How often the commit log is read without having been notified."""
+    ready_lag_s: float = 60.0
+    """Age of the last block that is in, beyond which /ready says no."""
+    ready_unindexed: bool = False
+    """Whether /ready says yes although nobody indexes: for an API over a database that is only read."""
     tail_window: int = 1000
     """How many recent commits a stream are kept in memory for subscribers that are a little behind."""
 

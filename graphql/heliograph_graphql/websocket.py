@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 import orjson
+import structlog
 from graphql import GraphQLError, OperationType
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
@@ -27,6 +28,8 @@ PROTOCOL = "graphql-transport-ws"
 TRY_AGAIN_LATER = 1013
 GOING_AWAY = 1001
 _LONGEST_ID = 256
+
+_log = structlog.get_logger(__name__)
 
 
 class _Payload(msgspec.Struct):
@@ -59,17 +62,23 @@ class _Subscription:
         self.name = name
         self._head = f'{{"id":{orjson.dumps(name).decode()},"type":"next","payload":'
         self.cursor: str | None = None
+        """Where to resume: behind the last message, before the first one where the subscription began."""
         self.feed: Feed | None = None
         self.task: asyncio.Task[None] | None = None
 
+    def began(self, cursor: str) -> None:
+        self.cursor = cursor
+
     def offer(self, payload: str, cursor: str) -> None:
         if self._connection.outbox.offer(self._head + payload + "}"):
+            self._connection.messages += 1
             self.cursor = cursor
         else:
             self._connection.give_up()
 
     async def put(self, payload: str, cursor: str) -> None:
         await self._connection.outbox.put(self._head + payload + "}")
+        self._connection.messages += 1
         self.cursor = cursor
 
     def fail(self, error: dict[str, Any]) -> None:
@@ -89,6 +98,15 @@ class Connection:
         self._acknowledged = False
         self._close: tuple[int, str] | None = None
         self.outbox = Outbox(most_messages=settings.queue_messages, most_bytes=settings.queue_bytes)
+        self.messages = 0
+        """Messages of subscriptions that were queued for the client."""
+        self.was_slow = False
+        """Whether it was closed because it took too little."""
+
+    @property
+    def subscriptions(self) -> int:
+        """Operations under way."""
+        return len(self._subscriptions)
 
     async def run(self) -> None:
         if not self._is_allowed_origin():
@@ -116,6 +134,10 @@ class Connection:
         """The client is too slow: every subscription ends with the cursor to resume from."""
         if self.outbox.closed:
             return
+        self.was_slow = True
+        _log.warning(
+            "slow_client", subscriptions=len(self._subscriptions), most_messages=self._settings.queue_messages
+        )
         for subscription in list(self._subscriptions.values()):
             self.end(subscription, [slow(subscription.cursor)])
         self._stop(TRY_AGAIN_LATER, "too slow: resume from the cursor")
@@ -125,7 +147,7 @@ class Connection:
         self._stop(GOING_AWAY, "server is stopping: connect again and resume")
 
     def end(self, subscription: _Subscription, errors: list[dict[str, Any]]) -> None:
-        """Ends one subscription with errors; each says where to resume, once something was delivered."""
+        """Ends one subscription with errors; each says where to resume, once it is known where it stands."""
         self._forget(subscription)
         if subscription.cursor is not None:
             for error in errors:
@@ -161,6 +183,8 @@ class Connection:
                 async with asyncio.timeout(self._settings.send_timeout_s):
                     await self._websocket.send_text(frame)
             except TimeoutError:
+                self.was_slow = True
+                _log.warning("slow_client", send_timeout_s=self._settings.send_timeout_s)
                 self._stop(TRY_AGAIN_LATER, "too slow: resume from the cursor")
                 return
             except (WebSocketDisconnect, RuntimeError, OSError):

@@ -474,7 +474,7 @@ def make_world(catalog: Catalog, dice: random.Random) -> World:
     streams = {
         name: {
             "name": name, "protocol": "godark", "programs": ["Prog", name], "first_slot": 100, "seq": 7, "head_slot": 112,
-            "head_time": GENESIS + timedelta(seconds=28), "final_slot": None, "accounts_through": 111, "created_at": GENESIS,
+            "head_time": GENESIS + timedelta(seconds=28), "final_slot": None, "accounts_through": 111, "genesis": "Gen", "created_at": GENESIS,
         }
         for name in STREAMS
     }  # fmt: skip

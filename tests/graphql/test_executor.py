@@ -218,6 +218,7 @@ def ledger_time(slot: int) -> Any:
         ("{ trades { nodes { nonsense } } }", "GRAPHQL_VALIDATION_FAILED"),
         ("{ trades(first: 1001) { totalCount nodes { id } } }", "BAD_USER_INPUT"),
         ("{ trades(first: -1) { nodes { id } } }", "BAD_USER_INPUT"),
+        ("{ trades(first: -1) { totalCount } }", "BAD_USER_INPUT"),
         ('{ trades(after: "x") { nodes { id } } }', "CURSOR_INVALID"),
         ("{ trades(where: {price: {gt: null}}) { nodes { id } } }", "BAD_USER_INPUT"),
         ('{ trades(where: {price: {gt: "1e9999"}}) { nodes { id } } }', "GRAPHQL_VALIDATION_FAILED"),
@@ -412,11 +413,11 @@ async def test_nothing_that_a_client_makes_up_stays_in_memory_beyond_a_bound(
     executor: Executor, ledger: Any
 ) -> None:
     text = "query ($w: TradeFilter, $on: Boolean!) { __typename trades(where: $w) @include(if: $on) { totalCount } }"
-    wide: dict[str, Any] = {"or": [{"and": [{}] * 100}] * 100}
+    wide: dict[str, Any] = {"or": [{"and": [{}] * 45}] * 100}
     refused = await executor.execute(Request(text, None, {"w": wide, "on": True}))
     assert json.loads(refused.body)["errors"][0]["extensions"]["code"] == "QUERY_TOO_COMPLEX"
     # What is left out is not compiled, and its shape is part of the key all the same.
-    executor._plans._most_weight = 100_000
+    executor._plans._most_weight = 10_000
     assert await ask(executor, text, w=wide, on=False) == {"data": {"__typename": "Query"}}
     assert (len(executor._plans), executor._plans._weight) == (0, 0)
     long = "x" * 600_000
@@ -428,3 +429,54 @@ async def test_an_order_longer_than_there_are_fields_is_refused(executor: Execut
     text = "query ($o: [TradeOrder!]) { trades(orderBy: $o) { totalCount } }"
     answer = await executor.execute(Request(text, None, {"o": [{"price": "ASC"}] * 1000}))
     assert json.loads(answer.body)["errors"][0]["extensions"]["code"] == "QUERY_TOO_COMPLEX"
+
+
+async def test_a_first_out_of_range_is_named_with_its_field(executor: Executor, ledger: Any) -> None:
+    inner = "{ mine: positions(first: 2) { nodes { all: trades(first: 1001) { totalCount } } } }"
+    told = [
+        json.loads((await executor.execute(Request(text))).body)["errors"][0]["message"]
+        for text in ("{ p: trades(first: -1) { totalCount } }", inner)
+    ]
+    assert told == [
+        "p: first is -1: ask for 0 to 1000 rows",
+        "mine.all: first is 1001: ask for 0 to 1000 rows",
+    ]
+
+
+async def test_variables_are_limited_before_they_are_coerced(
+    executor: Executor, ledger: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def coerced(*_: Any, **__: Any) -> Any:
+        raise AssertionError("it was coerced")
+
+    monkeypatch.setattr("heliograph_graphql.document.get_variable_values", coerced)
+    text = "query ($w: TradeFilter) { trades(where: $w) { totalCount } }"
+    answer = await executor.execute(Request(text, None, {"w": {"slot": {"in": ["1"] * 100_000}}}))
+    assert json.loads(answer.body)["errors"][0]["extensions"]["code"] == "QUERY_TOO_COMPLEX"
+
+
+async def test_status_tells_what_the_database_counts(executor: Executor, ledger: Any) -> None:
+    await ledger.trades(100, 101)
+    await ledger.trades(110)
+    async with ledger.database.acquire() as connection:
+        await connection.execute(
+            "INSERT INTO heliograph.incidents (stream, kind, detail)"
+            " VALUES ('godark', 'late_row', '{}'), ('godark', 'late_row', '{}'), ('godark', 'refused', '{}')"
+        )
+        await connection.execute("UPDATE heliograph.streams SET genesis = 'Gen'")
+    text = """{ status { streams {
+        completeThrough completeTime gaps gapSlots lagSeconds leader leaseSeconds genesis
+        incidents { kind count } undecoded { kind count } } } }"""
+    (status,) = (await ask(executor, text))["data"]["status"]["streams"]
+    assert status.pop("lagSeconds") > 0
+    assert status == {
+        "completeThrough": "101",
+        "completeTime": "2026-11-21T00:00:25+00:00",
+        "gaps": 1,
+        "gapSlots": "8",
+        "leader": None,
+        "leaseSeconds": None,
+        "genesis": "Gen",
+        "incidents": [{"kind": "late_row", "count": "2"}, {"kind": "refused", "count": "1"}],
+        "undecoded": [],
+    }

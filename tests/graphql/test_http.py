@@ -119,9 +119,35 @@ async def test_health_needs_no_database(client: httpx2.AsyncClient, database: Da
     assert (await client.get("/health")).json() == {"alive": True}
 
 
-async def test_ready_with_a_stream_in_a_migrated_database(client: httpx2.AsyncClient, ledger: Any) -> None:
+async def test_ready_where_a_led_stream_is_complete_and_current(
+    client: httpx2.AsyncClient, database: Database, ledger: Any
+) -> None:
+    await ledger.trades(100, 101)
+    await be_led(database)
     response = await client.get("/ready")
-    assert (response.status_code, response.json()) == (200, {"ready": True})
+    assert (response.status_code, response.json()["ready"]) == (200, True)
+    checks = response.json()["checks"]
+    assert list(checks) == [
+        "live",
+        "database",
+        "migrations",
+        "streams",
+        "complete",
+        "leader",
+        "lag",
+        "gaps",
+    ]
+    assert all(check == {"ok": True} for check in checks.values())
+
+
+async def be_led(database: Database, age_s: float = 1) -> None:
+    """As with an indexer beside it, whose last block is so old."""
+    async with database.acquire() as connection:
+        await connection.execute(
+            "UPDATE heliograph.streams SET leader = 'host:1', leader_expires = now() + interval '1 hour',"
+            " head_time = now() - make_interval(secs => $1)",
+            age_s,
+        )
 
 
 async def test_ready_says_why_not(client: httpx2.AsyncClient, database: Database, database_url: str) -> None:
@@ -137,6 +163,35 @@ async def test_ready_says_why_not(client: httpx2.AsyncClient, database: Database
         False,
         "DATABASE_UNAVAILABLE",
     )
+
+
+async def test_a_stream_that_nobody_indexes_is_not_ready(client: httpx2.AsyncClient, ledger: Any) -> None:
+    await ledger.trades(100, 101)
+    answer = (await client.get("/ready")).json()
+    assert (answer["ready"], answer["code"]) == (False, "NO_LEADER")
+    assert answer["reason"] == answer["checks"]["leader"]["why"]
+    assert "nobody holds its lease" in answer["reason"]
+    assert answer["checks"]["complete"] == {"ok": True}
+
+
+async def test_ready_tells_lag_and_gaps(client: httpx2.AsyncClient, database: Database, ledger: Any) -> None:
+    await ledger.trades(100, 101)
+    await ledger.trades(110)
+    await be_led(database, age_s=600)
+    answer = (await client.get("/ready")).json()
+    assert (answer["ready"], answer["code"]) == (False, "LAGGING")
+    assert "600 s old, more than ready_lag_s (60)" in answer["reason"]
+    # Gaps that somebody heals are worth a word and no refusal.
+    assert answer["checks"]["gaps"] == {"ok": True, "why": "godark: 1 gaps of 8 slots are being healed"}
+
+
+async def test_an_api_over_history_alone_may_be_ready(database: Database, ledger: Any) -> None:
+    await ledger.trades(100, 101)
+    app = create_app(database, ApiSettings(ready_unindexed=True))
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://test") as client:
+        answer = (await client.get("/ready")).json()
+    assert answer["ready"] is True
+    assert "nobody holds its lease" in answer["checks"]["leader"]["why"]
 
 
 async def test_an_empty_database_is_not_ready(empty_database_url: str) -> None:

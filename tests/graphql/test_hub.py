@@ -30,6 +30,9 @@ class Receiver:
         self.cursor = ""
         self.grown = asyncio.Event()
 
+    def began(self, cursor: str) -> None:
+        self.cursor = cursor
+
     def offer(self, payload: str, cursor: str) -> None:
         message = orjson.loads(payload)["data"]["trades"]
         self.told.append((int(message["seq"]), [node["tradeId"] for node in message["nodes"]]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from graphql import GraphQLError, parse
 
-from heliograph_graphql.limits import Measure, check_limits
+from heliograph_graphql.limits import Measure, check_limits, check_variables
 from heliograph_graphql.settings import ApiSettings
 
 
@@ -35,3 +35,33 @@ def test_fragments_that_double_each_other_are_counted_without_spreading_them() -
     fragments = "".join(f"fragment F{n} on Query {{ ...F{n + 1} a {{ ...F{n + 1} }} }} " for n in range(60))
     with pytest.raises(GraphQLError, match="more than 1000 fields"):
         check_limits(parse("{ ...F0 } " + fragments + "fragment F60 on Query { a b }"), ApiSettings())
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"a": [1] * 5000}, "more than 5000 values"),
+        ({"a": [[0] * 100] * 60}, "more than 5000 values"),
+        ({"a": {str(n): n for n in range(5000)}}, "more than 5000 values"),
+        ({"a": ["x" * 1000] * 201}, "more than 200000 characters"),
+        ({"x" * 200_001: 1}, "more than 200000 characters"),
+    ],
+)
+def test_variables_beyond_a_limit_are_refused(given: dict[str, object], words: str) -> None:
+    with pytest.raises(GraphQLError, match=words):
+        check_variables(given, ApiSettings())
+
+
+def test_variables_nested_without_end_are_refused() -> None:
+    value: object = 1
+    for _ in range(100_000):
+        value = [value]
+    with pytest.raises(GraphQLError, match="nested deeper than 20"):
+        check_variables({"a": value}, ApiSettings())
+
+
+def test_variables_at_the_limits_pass() -> None:
+    value: object = 1
+    for _ in range(19):
+        value = [value]
+    check_variables({"a": value, "b": [1] * 4000, "c": "x" * 190_000}, ApiSettings())

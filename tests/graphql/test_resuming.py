@@ -140,6 +140,9 @@ class Inbox:
         self.live = 0
         self.replayed = 0
 
+    def began(self, cursor: str) -> None:
+        """Resumers here begin with `after`."""
+
     def offer(self, payload: str, cursor: str) -> None:
         self.live += 1
         self._waiting.put_nowait((payload, cursor))

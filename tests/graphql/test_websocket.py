@@ -329,6 +329,32 @@ async def test_a_slow_client_is_closed_with_the_cursor_to_resume_from(ledger: An
     assert received == [str(slot) for slot in range(101, 161)]
 
 
+async def test_who_is_too_slow_before_the_first_message_resumes_where_it_began(
+    ledger: Any, servers: Any
+) -> None:
+    """One subscription has taken all the room; the other has no message yet, and its own first does not fit."""
+    await ledger.trades(101)
+    server = await servers.start(queue_messages=8, send_timeout_s=5)
+    wide = "x" * 400_000
+    quiet = {"taker": {"eq": "carol"}}
+    async with connect(server.ws_url, max_queue=1, compression=None) as client:
+        await client.subscribe(name="quiet", where=quiet)
+        await client.subscribe(query=TRADES.replace("price", "takerOrderId price"), name="wide")
+        for slot in range(102, 160):
+            await ledger.commit({slot: {"perps.trades": [{"trade_id": str(slot), "taker_order_id": wide}]}})
+        await ledger.commit({160: {"perps.trades": [{"trade_id": "160", "taker": "carol"}]}})
+        cursor = None
+        while cursor is None:
+            frame = await client.frame()
+            if frame["type"] == "error" and frame["id"] == "quiet":
+                error = frame["payload"][0]["extensions"]
+                assert error["code"] == "SLOW_CONSUMER"
+                cursor = error["cursor"]
+    async with connect(server.ws_url) as client:
+        await client.subscribe(after=cursor, where=quiet)
+        assert ids(await client.message()) == ["160"]
+
+
 async def test_subscriptions_of_a_connection_are_limited(ledger: Any, servers: Any) -> None:
     server = await servers.start(subscriptions_per_connection=2)
     async with connect(server.ws_url) as client:

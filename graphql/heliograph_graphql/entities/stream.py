@@ -23,6 +23,7 @@ ENTITY = Entity(
         Field("head_time", Kind.TIME, "Time of the last block at or below it.", nullable=True),
         Field("final_slot", Kind.SLOT, "Rows at or below are final.", nullable=True),
         Field("accounts_through", Kind.SLOT, "Context slot of the last account snapshot.", nullable=True),
+        Field("genesis", Kind.TEXT, "Genesis hash of its cluster.", nullable=True),
         Field("created_at", Kind.TIME, "When it was added."),
     ),
 )

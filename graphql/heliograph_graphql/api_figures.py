@@ -1,0 +1,102 @@
+"""What the API does, as figures: requests, WebSocket clients, subscriptions."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from heliograph_core.figure import Figure, Histogram, Reading
+from heliograph_graphql.websocket import Connection
+
+REQUESTS = Figure(
+    "heliograph_api_requests_total", "counter", "HTTP requests answered.", ("route", "method", "status")
+)
+SECONDS = Figure(
+    "heliograph_api_request_seconds", "histogram", "Time from a request to the end of its answer.", ("route",)
+)
+CLIENTS = Figure("heliograph_api_websockets", "gauge", "WebSocket clients connected.")
+SUBSCRIPTIONS = Figure("heliograph_api_subscriptions", "gauge", "Operations that these clients follow.")
+MESSAGES = Figure("heliograph_api_messages_total", "counter", "Messages of subscriptions queued for clients.")
+SLOW = Figure(
+    "heliograph_api_slow_clients_total", "counter", "Clients that were closed because they took too little."
+)
+OUTBOX = Figure("heliograph_api_outbox_depth", "gauge", "Messages that wait for the client that has most.")
+OUTBOX_LIMIT = Figure("heliograph_api_outbox_limit", "gauge", "Messages that may wait for one client.")
+
+OTHER = "other"
+_METHODS = frozenset({"GET", "POST", "HEAD", "OPTIONS"})
+
+
+class ApiFigures:
+    """A FigureSource. clients: those connected now, kept by whoever accepts them."""
+
+    figures: Sequence[Figure] = (
+        REQUESTS,
+        SECONDS,
+        CLIENTS,
+        SUBSCRIPTIONS,
+        MESSAGES,
+        SLOW,
+        OUTBOX,
+        OUTBOX_LIMIT,
+    )
+
+    def __init__(self, clients: Collection[Connection], queue_messages: int) -> None:
+        self._clients = clients
+        self._queue_messages = queue_messages
+        self._requests: Counter[tuple[str, str, str]] = Counter()
+        self._seconds: dict[str, Histogram] = {}
+        self._messages = self._slow = 0
+
+    def answered(self, route: str, method: str, status: int, seconds: float) -> None:
+        self._requests[route, method if method in _METHODS else OTHER, str(status)] += 1
+        self._seconds.setdefault(route, Histogram()).observe(seconds)
+
+    def left(self, client: Connection) -> None:
+        """A client is gone: what it took still counts."""
+        self._messages += client.messages
+        self._slow += client.was_slow
+
+    def readings(self) -> Iterator[Reading]:
+        for labels, count in sorted(self._requests.items()):
+            yield Reading(REQUESTS, count, labels)
+        for route, histogram in sorted(self._seconds.items()):
+            yield Reading(SECONDS, histogram.read(), (route,))
+        yield Reading(CLIENTS, len(self._clients))
+        yield Reading(SUBSCRIPTIONS, sum(client.subscriptions for client in self._clients))
+        yield Reading(MESSAGES, self._messages + sum(client.messages for client in self._clients))
+        yield Reading(SLOW, self._slow + sum(client.was_slow for client in self._clients))
+        yield Reading(OUTBOX, max((len(client.outbox) for client in self._clients), default=0))
+        yield Reading(OUTBOX_LIMIT, self._queue_messages)
+
+
+class Measured:
+    """ASGI middleware that tells ApiFigures of each HTTP request. routes: paths to tell apart; all others are one."""
+
+    def __init__(self, app: ASGIApp, figures: ApiFigures, routes: Collection[str]) -> None:
+        self._app = app
+        self._figures = figures
+        self._routes = frozenset(routes)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.monotonic()
+        # Stands where the application raises before it answers: the server then answers 500.
+        status = 500
+
+        async def note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note)
+        finally:
+            route = scope["path"] if scope["path"] in self._routes else OTHER
+            self._figures.answered(route, scope["method"], status, time.monotonic() - began)
