@@ -20,6 +20,7 @@ from heliograph_cli.options import (
     DataDirOption,
     HostOption,
     LogFileOption,
+    MetricsPortOption,
     PortOption,
     RpcOption,
     VerboseOption,
@@ -132,13 +133,16 @@ def index(
     ws: WsOption = None,
     database: DatabaseOption = None,
     data_dir: DataDirOption = None,
+    metrics_port: MetricsPortOption = None,
     verbose: VerboseOption = False,
     log_file: LogFileOption = None,
 ) -> int:
     """Index only."""
     leave_on_signal()
     write_logs(verbose, log_file)
-    settings = settings_of(config, rpc=rpc, ws=ws, database=database, data_dir=data_dir)
+    settings = settings_of(
+        config, rpc=rpc, ws=ws, database=database, data_dir=data_dir, metrics_port=metrics_port
+    )
     from heliograph_cli.commands import up as command
 
     return run_until_stopped(command.index(settings, streams or []))
@@ -180,17 +184,19 @@ def migrate(
 
 @app.command()
 def status(
+    json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
     config: ConfigOption = None,
+    rpc: RpcOption = None,
     database: DatabaseOption = None,
     data_dir: DataDirOption = None,
     verbose: VerboseOption = False,
 ) -> int:
-    """How far each stream is."""
+    """How far each stream is, who leads it, and what went wrong; with --rpc also how far behind the cluster."""
     write_logs(verbose, None)
-    settings = settings_of(config, database=database, data_dir=data_dir)
+    settings = settings_of(config, rpc=rpc, database=database, data_dir=data_dir)
     from heliograph_cli.commands import status as command
 
-    return until_done(command.status(settings))
+    return until_done(command.status(settings, json=json))
 
 
 @app.command()
@@ -233,6 +239,10 @@ def localnet(
     funding_seconds: Annotated[
         int, typer.Option(min=1, help="Seconds between two settlements of funding.")
     ] = 3600,
+    retention_slots: Annotated[
+        int | None,
+        typer.Option(min=1, help="Final slots of history that are kept; without it all, in memory."),
+    ] = None,
     seconds: Annotated[float | None, typer.Option(min=0, help="End by itself after so many seconds.")] = None,
     verbose: VerboseOption = False,
     log_file: LogFileOption = None,
@@ -252,5 +262,7 @@ def localnet(
         traders=traders,
         funding_interval_seconds=funding_seconds,
         genesis_time=int(time.time()),
+        retention_slots=retention_slots,
+        keep_truth=False,
     )
     return run_until_stopped(command.localnet(settings, seconds=seconds))

@@ -56,7 +56,9 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(parts: Parts, app: Starlette, listener: socket.socket) -> AsyncIterator[None]:
+async def serving(
+    parts: Parts, app: Starlette, listener: socket.socket, *, name: str = "API"
+) -> AsyncIterator[None]:
     """`app` answers on `listener` inside the block. Errors of its lifespan pass through as they are."""
     # The lifespan is entered here and not by uvicorn, which would swallow its error and exit the process.
     async with app.router.lifespan_context(app):
@@ -72,7 +74,7 @@ async def serving(parts: Parts, app: Starlette, listener: socket.socket) -> Asyn
         def stop() -> None:
             server.should_exit = True
 
-        async with parts.running("API", server.serve(sockets=[listener]), stop=stop):
+        async with parts.running(name, server.serve(sockets=[listener]), stop=stop):
             yield
 
 

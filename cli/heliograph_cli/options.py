@@ -42,6 +42,10 @@ WsOption = Annotated[
     ),
 ]
 HostOption = Annotated[str | None, typer.Option("--host", help="Address that the API listens on.")]
+MetricsPortOption = Annotated[
+    int | None,
+    typer.Option("--metrics-port", help="Port that /metrics is served on; without one it is not served."),
+]
 PortOption = Annotated[int | None, typer.Option("--port", help="Port that the API listens on.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Write log lines to stderr.")]
 LogFileOption = Annotated[
@@ -50,9 +54,10 @@ LogFileOption = Annotated[
 
 
 def write_logs(verbose: bool, log_file: Path | None) -> None:
+    """HELIOGRAPH_LOG_FORMAT says whether a line is text or JSON."""
     from heliograph_cli.logs import configure_logs
 
-    configure_logs(verbose=verbose, file=log_file)
+    configure_logs(verbose=verbose, file=log_file, form=os.environ.get("HELIOGRAPH_LOG_FORMAT") or "text")
 
 
 def settings_of(
@@ -64,6 +69,7 @@ def settings_of(
     ws: Sequence[str] | None = None,
     host: str | None = None,
     port: int | None = None,
+    metrics_port: int | None = None,
 ) -> Any:
     from heliograph_cli.settings import load
 
@@ -74,6 +80,7 @@ def settings_of(
             "rpc": {**_first_and_more("url", rpc), **_first_and_more("ws_url", ws)},
             "database": {"url": database, "data_dir": data_dir},
             "api": {"host": host, "port": port},
+            "metrics": {"port": metrics_port},
         },
     )
 

@@ -31,6 +31,16 @@ class ListenSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MetricsSettings:
+    """Where /metrics is served by a process that serves no API."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 for every interface."""
+    port: int | None = None
+    """Port to listen on, 0 for any free one; nothing: it is not served."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class StreamSettings:
     """One stream that `up` and `index` add to the database when it is not there yet."""
 
@@ -49,6 +59,7 @@ class Settings:
     database: DatabaseSettings
     listen: ListenSettings
     api: ApiSettings
+    metrics: MetricsSettings
     indexer: IndexerSettings | None
     """None where no cluster is named, which `indexing()` turns into an error that says how to name one."""
     streams: Mapping[str, StreamSettings] = field(default_factory=dict)
@@ -77,6 +88,7 @@ def sections() -> dict[str, tuple[Key, ...]]:
         "api": (*keys_of(ListenSettings), *keys_of(ApiSettings)),
         "indexer": keys_of(IndexerSettings, without=(*_CLUSTER.values(), "rpc", "heal")),
         "heal": keys_of(HealSettings),
+        "metrics": keys_of(MetricsSettings),
         "streams.NAME": keys_of(StreamSettings),
     }
 
@@ -153,6 +165,7 @@ def build(
         database=DatabaseSettings(**given["database"]),
         listen=ListenSettings(**listen),
         api=ApiSettings(**api),
+        metrics=MetricsSettings(**given["metrics"]),
         indexer=(
             IndexerSettings(**cluster, rpc=limits, heal=heal, **given["indexer"])
             if cluster.get("rpc_url")

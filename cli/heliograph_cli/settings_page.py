@@ -15,6 +15,8 @@ directory, or named with `--config`), that over the default. A key that is not l
 `database = "postgresql://…"` are short for a table with `url` alone, `rpc = ["https://…", "https://…"]` for one with `urls`. A list in
 an environment variable is separated by commas. `DATABASE_URL` is read too; `HELIOGRAPH_DATABASE_URL` wins.
 
+`--verbose` and `--log-file` write log lines; with `HELIOGRAPH_LOG_FORMAT=json` each is a JSON object, else `key=value` text.
+
 This page is written by `python -m heliograph_cli.settings_page > docs/settings.md`; a test compares the two.
 """
 
@@ -24,6 +26,7 @@ _ABOUT = {
     "api": "The web application.",
     "indexer": "How the streams are indexed.",
     "heal": "How gaps are filled, by the healer beside live indexing and by `heliograph backfill`.",
+    "metrics": "[Metrics](metrics.md) of `heliograph index`; a process that serves the API has them there.",
     "streams.NAME": "One table a stream, called by its name. In the file only.",
 }
 

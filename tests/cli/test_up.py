@@ -63,6 +63,11 @@ async def await_trades(url: str, above: int = 0) -> int:
             await asyncio.sleep(0.1)
 
 
+async def fetch(url: str) -> httpx2.Response:
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        return await client.get(url)
+
+
 async def in_thread(work: Any, *arguments: Any) -> Any:
     """The localnet lives on this event loop: what waits for another process must not hold it."""
     return await asyncio.to_thread(work, *arguments)
@@ -70,7 +75,7 @@ async def in_thread(work: Any, *arguments: Any) -> Any:
 
 async def status(tmp_path: Path, file: str) -> subprocess.CompletedProcess[str]:
     def told() -> subprocess.CompletedProcess[str]:
-        return run(tmp_path, "status", "--config", file)
+        return run(tmp_path, "status", "--json", "--config", file)
 
     answer: subprocess.CompletedProcess[str] = await in_thread(told)
     return answer
@@ -87,10 +92,20 @@ async def test_up_indexes_and_serves_and_status_tells_how_far(
     await await_trades(url)
     told = await status(tmp_path, file)
     assert (told.returncode, told.stderr) == (0, "")
-    (line,) = [line for line in told.stdout.splitlines() if line.startswith("godark ")]
-    name, first, through, head, *_ = line.split()
-    assert (name, first) == ("godark", str(localnet.settings.first_slot))
-    assert int(first) < int(through) == int(head)
+    document = json.loads(told.stdout)
+    (stream,) = document["streams"]
+    assert (stream["name"], stream["first_slot"]) == ("godark", localnet.settings.first_slot)
+    assert stream["first_slot"] < stream["complete_through"] == stream["head_slot"]
+    assert stream["leader"] is not None and stream["lease_s"] > 0
+    assert stream["lag_slots"] is not None
+    assert stream["genesis"] == localnet.chain.genesis_hash
+    table = await in_thread(run, tmp_path, "status", "--config", file)
+    assert re.search(r"^complete through +\d+ *$", table.stdout, re.MULTILINE)
+    metrics = (await fetch(url.replace("/graphql", "/metrics"))).text
+    assert re.search(r'^heliograph_indexer_leading\{stream="godark"\} 1\.0$', metrics, re.MULTILINE)
+    assert re.search(r'^heliograph_complete_through_slot\{stream="godark"\} ', metrics, re.MULTILINE)
+    ready = await fetch(url.replace("/graphql", "/ready"))
+    assert ready.json()["checks"]["leader"] == {"ok": True}
     assert await in_thread(up.stop) == 0
     assert up.stderr == ""
     assert up.leftovers() == []
@@ -100,10 +115,17 @@ async def test_index_and_serve_are_up_in_two_processes(
     localnet: Localnet, database_url: str, tmp_path: Path, heliograph: Any
 ) -> None:
     file = settings(localnet, database_url, tmp_path)
-    index = heliograph("index", "--config", file)
+    index = heliograph("index", "--config", file, "--metrics-port", "0")
     serve = heliograph("serve", "--config", file)
     url = await in_thread(serve.await_url)
     before = await await_trades(url)
+    scraped = (await in_thread(index.await_output, r"metrics +(http://\S+/metrics)\n"))[1]
+    of_index = (await fetch(scraped)).text
+    of_serve = (await fetch(url.replace("/graphql", "/metrics"))).text
+    for page in (of_index, of_serve):
+        assert re.search(r'^heliograph_head_slot\{stream="godark"\} ', page, re.MULTILINE)
+    assert "heliograph_rpc_calls_total{" in of_index and "heliograph_rpc_calls_total{" not in of_serve
+    assert "heliograph_api_requests_total{" in of_serve
     await await_trades(url, above=before)
     assert await in_thread(index.stop, signal.SIGTERM) == 0
     assert await in_thread(serve.stop, signal.SIGTERM) == 0
@@ -122,9 +144,8 @@ async def test_an_indexer_that_was_killed_goes_on_where_it_was(
     heliograph("index", "--config", file)
     await await_trades(url, above=before)
     told = await status(tmp_path, file)
-    (line,) = [line for line in told.stdout.splitlines() if line.startswith("godark ")]
-    _, _, through, head, _, gaps, *_ = line.split()
-    assert (through, gaps) == (head, "0")
+    (stream,) = json.loads(told.stdout)["streams"]
+    assert (stream["complete_through"], stream["gaps"]) == (stream["head_slot"], 0)
 
 
 async def test_up_goes_on_at_a_second_endpoint_and_names_the_one_that_is_ill(

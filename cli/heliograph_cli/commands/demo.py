@@ -20,6 +20,7 @@ from heliograph_cli.streams import ensure_stream
 from heliograph_cli.summary import Summary
 from heliograph_core.errors import SettingsError
 from heliograph_graphql.app import create_app
+from heliograph_indexer.figures import IndexerFigures
 from heliograph_indexer.settings import IndexerSettings
 from heliograph_localnet.localnet import Localnet
 from heliograph_localnet.settings import LocalnetSettings
@@ -31,6 +32,8 @@ STREAM = "godark"
 SLOT_MS = 250
 FUNDING_INTERVAL_S = 10
 """Short, so that a newcomer sees funding paid within the first minute."""
+RETENTION_SLOTS = 2_400
+"""History that the cluster keeps, ten minutes: without a bound a demo that runs overnight would fill the memory."""
 FOLDER_PREFIX = "heliograph-demo-"
 
 
@@ -54,6 +57,8 @@ async def demo(settings: Settings, *, seconds: float | None, fresh: bool, seed: 
                 slot_ms=SLOT_MS,
                 funding_interval_seconds=FUNDING_INTERVAL_S,
                 genesis_time=int(time.time()),
+                retention_slots=RETENTION_SLOTS,
+                keep_truth=False,
             )
         )
         await localnet.start()
@@ -63,7 +68,7 @@ async def demo(settings: Settings, *, seconds: float | None, fresh: bool, seed: 
         stream = await ensure_stream(store.database, STREAM, wanted, indexer)
         await stack.enter_async_context(parts.running("localnet", localnet.run()))
         running = await stack.enter_async_context(indexing(parts, store.database, stream, indexer))
-        app = create_app(store.database, settings.api)
+        app = create_app(store.database, settings.api, [IndexerFigures({STREAM: running})])
         await stack.enter_async_context(serving(parts, app, listener))
         print_banner(
             console,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 
 from rich.console import Console
 
@@ -17,6 +18,8 @@ from heliograph_cli.streams import ensure_stream, protocol_of, slot_of_now
 from heliograph_cli.summary import Summary
 from heliograph_core.errors import SettingsError
 from heliograph_graphql.app import create_app
+from heliograph_graphql.metrics import metrics_app
+from heliograph_indexer.figures import IndexerFigures
 from heliograph_indexer.indexer import Indexer
 from heliograph_indexer.settings import shown_url
 from heliograph_sql.database import Database
@@ -52,6 +55,7 @@ async def _run(
     async with AsyncExitStack() as stack:
         # What can be refused without work comes first: the port, then the cluster, then the database.
         listener = stack.enter_context(listen(settings.listen.host, settings.listen.port)) if serve else None
+        scraped = stack.enter_context(_listen_for_metrics(settings)) if not serve else None
         if indexer is not None:
             await slot_of_now(indexer)
         store = await stack.enter_async_context(opened(settings.database))
@@ -60,14 +64,19 @@ async def _run(
             for stream in await _streams(store.database, settings, only):
                 part = indexing(parts, store.database, stream, indexer)
                 running[stream.name] = await stack.enter_async_context(part)
+        figures = [IndexerFigures(running)]
         if listener is not None:
-            app = create_app(store.database, settings.api)
+            app = create_app(store.database, settings.api, figures if index else ())
             await stack.enter_async_context(serving(parts, app, listener))
+        if scraped is not None:
+            app = metrics_app(store.database, figures)
+            await stack.enter_async_context(serving(parts, app, scraped, name="metrics"))
         print_banner(
             console,
             title=title,
             store=store,
             api=url(listener) if listener is not None else None,
+            metrics=url(scraped, "/metrics") if scraped is not None else None,
             cluster=", ".join(map(shown_url, indexer.endpoint_urls)) if indexer is not None else None,
         )
         await stack.enter_async_context(parts.running("database", store.watch()))
@@ -75,6 +84,12 @@ async def _run(
         await stack.enter_async_context(parts.running("summary", summary.run()))
         await parts.wait()
     return 0
+
+
+def _listen_for_metrics(settings: Settings) -> AbstractContextManager[socket.socket | None]:
+    if settings.metrics.port is None:
+        return nullcontext()
+    return listen(settings.metrics.host, settings.metrics.port, option="--metrics-port")
 
 
 async def _streams(database: Database, settings: Settings, only: Sequence[str]) -> list[StreamRow]:
