@@ -95,15 +95,15 @@ async def test_up_indexes_and_serves_and_status_tells_how_far(
     document = json.loads(told.stdout)
     (stream,) = document["streams"]
     assert (stream["name"], stream["first_slot"]) == ("godark", localnet.settings.first_slot)
-    assert stream["first_slot"] < stream["complete_through"] == stream["head_slot"]
+    assert stream["first_slot"] < stream["head_slot"]
     assert stream["leader"] is not None and stream["lease_s"] > 0
     assert stream["lag_slots"] is not None
     assert stream["genesis"] == localnet.chain.genesis_hash
     table = await in_thread(run, tmp_path, "status", "--config", file)
-    assert re.search(r"^complete through +\d+ *$", table.stdout, re.MULTILINE)
+    assert re.search(r"^head +\d+ *$", table.stdout, re.MULTILINE)
     metrics = (await fetch(url.replace("/graphql", "/metrics"))).text
     assert re.search(r'^heliograph_indexer_leading\{stream="godark"\} 1\.0$', metrics, re.MULTILINE)
-    assert re.search(r'^heliograph_complete_through_slot\{stream="godark"\} ', metrics, re.MULTILINE)
+    assert re.search(r'^heliograph_head_slot\{stream="godark"\} ', metrics, re.MULTILINE)
     ready = await fetch(url.replace("/graphql", "/ready"))
     assert ready.json()["checks"]["leader"] == {"ok": True}
     assert await in_thread(up.stop) == 0
@@ -143,9 +143,12 @@ async def test_an_indexer_that_was_killed_goes_on_where_it_was(
     await in_thread(index.stop, signal.SIGKILL)
     heliograph("index", "--config", file)
     await await_trades(url, above=before)
-    told = await status(tmp_path, file)
-    (stream,) = json.loads(told.stdout)["streams"]
-    assert (stream["complete_through"], stream["gaps"]) == (stream["head_slot"], 0)
+    async with asyncio.timeout(PATIENCE_S):
+        # What went by meanwhile is caught up with, or healed where it is long.
+        while True:
+            (stream,) = json.loads((await status(tmp_path, file)).stdout)["streams"]
+            if (stream["complete_through"], stream["gaps"]) == (stream["head_slot"], 0):
+                break
 
 
 async def test_up_goes_on_at_a_second_endpoint_and_names_the_one_that_is_ill(

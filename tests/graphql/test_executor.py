@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from heliograph_core.cursor import encode_keyset
-from heliograph_graphql.executor import Answer, Executor, Request
+from heliograph_graphql.executor import Answer, Compiled, Executor, Request
 from heliograph_graphql.node_id import encode_id
 from heliograph_graphql.settings import ApiSettings
 from heliograph_sql.database import Database
@@ -480,3 +480,24 @@ async def test_status_tells_what_the_database_counts(executor: Executor, ledger:
         "incidents": [{"kind": "late_row", "count": "2"}, {"kind": "refused", "count": "1"}],
         "undecoded": [],
     }
+
+
+async def test_every_connection_says_through_which_slot_it_is_complete_in_the_statement_of_its_rows(
+    executor: Executor, ledger: Any
+) -> None:
+    connections = [name for name in executor.schema._schema.type_map if name.endswith("Connection")]
+    assert len(connections) == len(executor.catalog.entities) > 10
+    for entity in executor.catalog.entities:
+        text = f"{{ {entity.root}(first: 1) {{ completeThrough {{ slot }} nodes {{ __typename }} }} }}"
+        operation = executor.documents.operation(text, None)
+        (compiled,) = executor.compiled(operation, executor.documents.variables(operation, {})).values()
+        assert isinstance(compiled, Compiled)
+        text = compiled.statement.text.replace('"', "")
+        assert entity.table in text and "heliograph.coverage" in text
+        (page,) = (await ask(executor, operation.text))["data"].values()
+        assert page["completeThrough"] is None
+    await ledger.trades(100, 101)
+    (page,) = (await ask(executor, "{ balances { completeThrough { slot } nodes { wallet } } }"))[
+        "data"
+    ].values()
+    assert page == {"completeThrough": {"slot": "101"}, "nodes": []}
