@@ -119,10 +119,11 @@ async def test_a_closed_account_is_found_by_the_next_scan() -> None:
         await net.step(3)
         async with watching(net, reconcile_interval_s=0.2) as watcher:
             await watcher.until(lambda: bool(watcher.scans))
+            before = set(watcher.open)
             net.close("alice", "SOL-PERP")
             await net.step(3)
             there = await chain_accounts(net)
-            gone = set(watcher.open) - set(there)
+            gone = before - set(there)
             await watcher.until(lambda: not set(watcher.open) - set(there))
     closed = [state for state in watcher.stored.values() if not state.lamports]
     assert gone and gone <= {state.address for state in closed}

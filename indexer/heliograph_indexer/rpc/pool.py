@@ -274,7 +274,9 @@ class Pool:
         if member.health.foreign is not None:
             return False
         try:
-            genesis = await member.client.call("getGenesisHash", decoder=_STR, give_back=faults.MOVING)
+            # Where there is no other endpoint to move to, this one is worth the usual tries.
+            back = faults.MOVING if len(self._members) > 1 else ()
+            genesis = await member.client.call("getGenesisHash", decoder=_STR, give_back=back)
         except RpcUnavailable as error:
             member.health.failed("getGenesisHash", error, asyncio.get_running_loop().time())
             return False
