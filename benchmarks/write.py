@@ -82,12 +82,12 @@ def main() -> int:
         with psycopg.connect(url, autocommit=True) as server:
             server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
             try:
-                return asyncio.run(_compare(_of_database(url, name)))
+                return asyncio.run(_compare(of_database(url, name)))
             finally:
                 server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def _of_database(url: str, name: str) -> str:
+def of_database(url: str, name: str) -> str:
     parts = urlsplit(url)
     return urlunsplit(parts._replace(path=f"/{name}"))
 

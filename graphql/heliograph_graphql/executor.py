@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -29,6 +29,7 @@ from heliograph_graphql.failures import (
     show,
     too_complex,
 )
+from heliograph_graphql.parameters import LookupParam
 from heliograph_graphql.passthrough import PassThrough, Raw
 from heliograph_graphql.plan import Root, Typename, read
 from heliograph_graphql.render import Feed
@@ -209,7 +210,8 @@ class Executor:
                 if isinstance(item, Compiled):
                     text = await self._newest(connection, item, variables)
                     if text is None:
-                        text = await connection.fetchval(item.statement.text, *bound[key])
+                        values = await looked_up(connection, item.statement, bound[key])
+                        text = await connection.fetchval(item.statement.text, *values)
                     texts[key] = text or "null"
             if len(texts) < len(compiled):
                 return await self._strawberry(
@@ -225,6 +227,7 @@ class Executor:
         for start in await self.windows.starts(connection, item.window, variables.values):
             given = {**variables.values, WINDOW: start}
             bound = [param.bind(given) for param in item.window.params]
+            bound = await looked_up(connection, item.window, bound)
             text: str | None = await connection.fetchval(item.window.text, *bound)
             if text is not None:
                 return text
@@ -272,6 +275,15 @@ class Executor:
         if errors:
             body["errors"] = errors
         return Answer(orjson.dumps(body))
+
+
+async def looked_up(connection: Any, statement: Statement, bound: Sequence[object]) -> list[object]:
+    """The values with those of look-ups in their place, read on the same connection."""
+    queries = load("graphql.sql")
+    return [
+        await connection.fetchval(queries[param.query], value) if isinstance(param, LookupParam) else value
+        for param, value in zip(statement.params, bound, strict=True)
+    ]
 
 
 def _characters(compiled: CompiledQuery) -> int:

@@ -60,6 +60,21 @@ class ValueParam:
 
 
 @dataclass(frozen=True)
+class LookupParam:
+    """What the statement `query` of queries/graphql.sql makes of a list of values: a block time, say.
+
+    It is asked for before the statement itself, in the same snapshot, because only a bound that is known when a statement is planned
+    keeps a hypertable from opening every chunk. bind gives the list.
+    """
+
+    query: str
+    source: Source
+
+    def bind(self, variables: Variables) -> object:
+        return ValueParam(self.source, many=True).bind(variables)
+
+
+@dataclass(frozen=True)
 class LimitParam:
     """`first`, checked, plus one where the page must know whether more follow."""
 

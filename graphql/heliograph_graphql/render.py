@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -15,6 +16,7 @@ from heliograph_graphql.entity import Catalog
 from heliograph_graphql.parameters import GivenParam
 from heliograph_graphql.plan import read
 from heliograph_graphql.sql import Statement, live_statement
+from heliograph_sql.queries import load
 from heliograph_sql.tail import Commit
 
 _AMEND = ("amend", "accounts")
@@ -90,8 +92,9 @@ class Feed:
             else StreamPosition(commit.seq, -1, 0, 0, 0)
         )
         chunks: list[Chunk] = []
-        while commit.first_time is not None or commit.kind == "correct":
-            row = await connection.fetchrow(self._statement.text, *self._given(commit, at))
+        times = await _times(commit, connection)
+        while times is not None:
+            row = await connection.fetchrow(self._statement.text, *self._given(commit, at, times))
             count, lists = row["rows"], dict(zip(self.plan.rows, row, strict=False))
             if not count:
                 break
@@ -133,7 +136,7 @@ class Feed:
             parts.append(f'"{item.key}":{value}')
         return f'{{"data":{{"{self.plan.key}":{{{",".join(parts)}}}}}}}', cursor
 
-    def _given(self, commit: Commit, at: StreamPosition) -> list[Any]:
+    def _given(self, commit: Commit, at: StreamPosition, times: tuple[datetime, datetime]) -> list[Any]:
         assert self._statement is not None
         given = {
             "stream": commit.stream,
@@ -141,6 +144,8 @@ class Feed:
             "whole": commit.kind == "correct",
             "first_slot": commit.first_slot,
             "last_slot": commit.last_slot,
+            "first_time": times[0],
+            "last_time": times[1],
             "slot": at.slot,
             "tx_index": at.tx_index,
             "ordinal": at.ordinal,
@@ -151,6 +156,17 @@ class Feed:
             param.bind(given) if isinstance(param, GivenParam) else value
             for param, value in zip(self._statement.params, self._bound, strict=True)
         ]
+
+
+async def _times(commit: Commit, connection: Any) -> tuple[datetime, datetime] | None:
+    """Block times of the first and the last slot that the commit's message speaks of; None where it has no rows."""
+    first, last = commit.first_time, commit.last_time
+    if commit.kind == "correct":
+        # It speaks of its whole range, and knows the times of what it wrote.
+        first, last = await connection.fetchrow(
+            load("graphql.sql")["times_of_slots"], commit.stream, commit.first_slot, commit.last_slot
+        )
+    return None if first is None or last is None else (first, last)
 
 
 def is_whole(position: StreamPosition) -> bool:

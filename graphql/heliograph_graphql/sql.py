@@ -18,6 +18,7 @@ from heliograph_graphql.parameters import (
     GivenParam,
     IdentityParam,
     LimitParam,
+    LookupParam,
     Param,
     ValueParam,
     sql_type,
@@ -105,6 +106,8 @@ LIVE_GIVEN = {
     "whole": "boolean",
     "first_slot": "bigint",
     "last_slot": "bigint",
+    "first_time": "timestamptz",
+    "last_time": "timestamptz",
     "slot": "bigint",
     "tx_index": "integer",
     "ordinal": "integer",
@@ -120,7 +123,8 @@ def live_statement(
 
     Its parameters include those of LIVE_GIVEN, which the caller gives for each message.
     """
-    writer = _Writer(catalog, 0)
+    # The commit's own times bound the rows already.
+    writer = _Writer(catalog, 0, bounds=False)
     table = writer.alias()
     values = {name: writer.param(GivenParam(name), kind) for name, kind in LIVE_GIVEN.items()}
     condition = _fill(load("graphql.sql")["changed_slots"], row=table, **values)
@@ -170,8 +174,11 @@ _RANGE_NAMES = ("streams", "from_slot", "through_slot", "from_time", "through_ti
 class _Writer:
     """Writes one statement: hands out aliases and collects parameters."""
 
-    def __init__(self, catalog: Catalog, most_rows: int, windowed: Page | None = None) -> None:
+    def __init__(
+        self, catalog: Catalog, most_rows: int, windowed: Page | None = None, bounds: bool = True
+    ) -> None:
         self.params: list[Param] = []
+        self._bounds = bounds
         self.is_windowed = False
         self._windowed = windowed
         self._catalog = catalog
@@ -468,28 +475,30 @@ class _Writer:
         kind = sql_type(field)
         if operator is Operator.IN:
             value = self.param(ValueParam(compare.value, many=True), f"{kind}[]")
-            bound = self._bound(field, operator, value, row)
-            return f"{column} = ANY ({value}){bound}"
+            return f"{column} = ANY ({value}){self._bound(compare, row)}"
         value = self.param(ValueParam(compare.value), kind)
-        return f"{column} {_SYMBOLS[operator]} {value}{self._bound(field, operator, value, row)}"
+        return f"{column} {_SYMBOLS[operator]} {value}{self._bound(compare, row)}"
 
-    def _bound(self, field: Field, operator: Operator, value: str, row: str | None) -> str:
-        """A bound on the time that the comparison implies anyway, so that only a few chunks are read."""
-        if field.bound is None or row is None:
+    def _bound(self, compare: Compare, row: str | None) -> str:
+        """A bound on the time that the comparison implies anyway, so that only a few chunks are opened."""
+        field, operator = compare.field, compare.operator
+        if field.bound is None or row is None or not self._bounds or compare.value is None:
             return ""
+        time = f"{row}.block_time"
+
+        def bound(sign: str, name: str) -> str:
+            assert compare.value is not None
+            return f" AND {time} {sign} {self.param(LookupParam(name, compare.value), 'timestamptz')}"
+
         if field.bound is Bound.SIGNATURE:
             if operator not in (Operator.EQ, Operator.IN):
                 return ""
-            name = "bound_signature" if operator is Operator.EQ else "bound_signatures"
-            return f" AND {self._fragment(name, row=row, value=value)}"
-        low = high = value
-        if operator is Operator.IN:
-            low, high = (f"(SELECT {name}(v) FROM unnest({value}) v)" for name in ("min", "max"))
+            return bound(">=", "first_time_of_signatures") + bound("<=", "last_time_of_signatures")
         text = ""
         if operator in (Operator.EQ, Operator.IN, Operator.GT, Operator.GTE):
-            text += f" AND {self._fragment('bound_from_slot', row=row, value=low)}"
+            text += bound(">=", "time_before_slots")
         if operator in (Operator.EQ, Operator.IN, Operator.LT, Operator.LTE):
-            text += f" AND {self._fragment('bound_through_slot', row=row, value=high)}"
+            text += bound("<=", "time_behind_slots")
         return text
 
     def _after(self, page: Page, row: str) -> str:

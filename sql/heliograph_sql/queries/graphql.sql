@@ -87,27 +87,29 @@ AND EXISTS (
         )
 )
 
--- name: bound_signature
--- The block times at which this signature stands, in any stream.
-{row}.block_time = ANY (ARRAY(SELECT g.block_time FROM heliograph.signatures g WHERE g.signature = {value}))
+-- name: first_time_of_signatures
+-- Of any stream; NULL where none of them is known.
+SELECT min(g.block_time) FROM heliograph.signatures g WHERE g.signature = ANY ($1::text[])
 
--- name: bound_signatures
-{row}.block_time = ANY (ARRAY(SELECT g.block_time FROM heliograph.signatures g WHERE g.signature = ANY ({value})))
+-- name: last_time_of_signatures
+SELECT max(g.block_time) FROM heliograph.signatures g WHERE g.signature = ANY ($1::text[])
 
--- name: bound_from_slot
--- Block times never go backwards, so a row at or above the slot is no older than the known slot before it.
-{row}.block_time >= coalesce((
+-- name: time_before_slots
+-- Block times never go backwards, so a row at or above the lowest slot is no older than the known slot before it.
+SELECT coalesce((
     SELECT max(b.block_time) FROM heliograph.streams n CROSS JOIN LATERAL (
         SELECT k.block_time FROM heliograph.slots k
-        WHERE k.stream = n.name AND k.slot <= {value} ORDER BY k.slot DESC LIMIT 1
+        WHERE k.stream = n.name AND k.slot <= (SELECT min(v) FROM unnest($1::bigint[]) v)
+        ORDER BY k.slot DESC LIMIT 1
     ) b
 ), '-infinity')
 
--- name: bound_through_slot
-{row}.block_time <= coalesce((
+-- name: time_behind_slots
+SELECT coalesce((
     SELECT min(b.block_time) FROM heliograph.streams n CROSS JOIN LATERAL (
         SELECT k.block_time FROM heliograph.slots k
-        WHERE k.stream = n.name AND k.slot >= {value} ORDER BY k.slot LIMIT 1
+        WHERE k.stream = n.name AND k.slot >= (SELECT max(v) FROM unnest($1::bigint[]) v)
+        ORDER BY k.slot LIMIT 1
     ) b
 ), 'infinity')
 
@@ -168,14 +170,7 @@ LIMIT 1000
 -- The rows of one commit: those of the slots that it was the last to write, after {slot} of an unfinished one. A
 -- correction discards its whole range, so {whole} adds the slots in it that earlier commits wrote.
 {row}.stream = {stream}
-AND {row}.block_time >= (
-    SELECT min(k.block_time) FROM heliograph.slots k
-    WHERE k.stream = {stream} AND k.slot BETWEEN {first_slot} AND {last_slot}
-)
-AND {row}.block_time <= (
-    SELECT max(k.block_time) FROM heliograph.slots k
-    WHERE k.stream = {stream} AND k.slot BETWEEN {first_slot} AND {last_slot}
-)
+AND {row}.block_time BETWEEN {first_time} AND {last_time}
 AND {row}.slot IN (
     SELECT k.slot FROM heliograph.slots k
     WHERE k.stream = {stream} AND k.slot BETWEEN {first_slot} AND {last_slot}
@@ -192,3 +187,8 @@ SELECT name FROM heliograph.schema_migrations
 -- name: newest_time_if_cut
 -- NULL on a server without TimescaleDB: there no table is cut by time.
 SELECT max(head_time) FROM heliograph.streams WHERE EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb')
+
+-- name: times_of_slots
+SELECT min(k.block_time) AS first_time, max(k.block_time) AS last_time
+FROM heliograph.slots k
+WHERE k.stream = $1 AND k.slot BETWEEN $2 AND $3
