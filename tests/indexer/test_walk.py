@@ -166,6 +166,15 @@ def test_lines_that_do_not_close_what_they_open_are_marked(logs: list[str]) -> N
     assert walk(transaction(logs), CHANNELS).truncated
 
 
+@pytest.mark.parametrize("odd", [success(VAULT), invoke(VAULT, 3), "Log truncated"])
+def test_who_spoke_before_frames_broke_speaks_no_more(odd: str) -> None:
+    said = [f"Program {word}: {b64(b'before')}" for word in ("data", "log")]
+    lies = [f"Program {word}: {b64(b'after.')}" for word in ("data", "log")]
+    walked = walk(transaction([invoke(OURS), *said, odd, *lies, success(OURS), *lies]), CHANNELS)
+    assert [event.data for event in walked.events] == [b"before", b"before"]
+    assert walked.truncated
+
+
 def test_inner_instructions_count_when_lines_are_missing() -> None:
     instructions = (Instruction(OURS, (), b"", (self_call(OURS, b"kept"),)),)
     logs = [invoke(OURS), "Program log: a", f"Program data: {b64(b'before')}", "Log truncated", success(OURS)]
