@@ -320,6 +320,9 @@ class _Function:
     def enum(self, enum: Enum, depth: int) -> str:
         tag = self.tag(enum.tag)
         value = self.names.fresh()
+        if not enum.variants:
+            # A type without values: whatever the tag is, it stands for nothing.
+            self.line("raise ValueError")
         word = "if"
         for variant in enum.variants:
             with self.branch(f"{word} {tag} == {variant.tag}:"):
@@ -330,7 +333,8 @@ class _Function:
                     self.flush()
                     self.line(f"{value} = {{{variant.name!r}: {expression}}}")
             word = "elif"
-        self.refuse_else()
+        if enum.variants:
+            self.refuse_else()
         self.moving, self.at = True, 0
         return value
 
