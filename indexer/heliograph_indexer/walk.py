@@ -269,8 +269,6 @@ def _inner_events(
 ) -> Iterator[RawEvent]:
     """The events of the inner instructions by themselves, counted from `ordinal` on."""
     for instruction in instructions:
-        if instruction.program in PRECOMPILES:
-            continue
         # Whose frames are open.
         path = [instruction.program]
         for inner in instruction.inner:

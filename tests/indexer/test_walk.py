@@ -132,6 +132,13 @@ def test_a_failed_transaction_has_no_events() -> None:
     assert walk(transaction(logs), CHANNELS).events == ()
 
 
+def test_a_failed_transaction_says_whether_its_lines_were_cut() -> None:
+    cut = [invoke(OURS), "Log truncated", f"Program {OURS} failed: custom program error: 0x1"]
+    for err in (None, {"InstructionError": [0, {"Custom": 1}]}):
+        assert walk(transaction(cut, err=err), CHANNELS).truncated
+        assert not walk(transaction([cut[0], cut[2]], err=err), CHANNELS).truncated
+
+
 # Truncation
 
 
@@ -189,6 +196,18 @@ def test_inner_instructions_count_when_lines_are_missing() -> None:
     assert walked.truncated
 
 
+def test_instructions_by_themselves_tell_who_invoked_whom() -> None:
+    inner = (
+        *(self_call(OURS, b"a"), InnerInstruction(VAULT, (), b"", 2), self_call(VAULT, b"b", 3)),
+        *(InnerInstruction(FOREIGN, (), b"", 2), self_call(VAULT, b"forged", 3), self_call(OURS, b"c")),
+    )
+    assert events(None, (Instruction(OURS, (), b"", inner),)) == (
+        RawEvent(OURS, None, 1, Channel.CPI, 0, b"a"),
+        RawEvent(VAULT, OURS, 2, Channel.CPI, 1, b"b"),
+        RawEvent(OURS, None, 1, Channel.CPI, 3, b"c"),
+    )
+
+
 # Events by CPI
 
 
@@ -226,6 +245,33 @@ def test_an_event_by_cpi_stands_where_its_invoke_line_stands() -> None:
         RawEvent(OURS, None, 1, Channel.DATA, 2, b"third"),
         RawEvent(VAULT, OURS, 2, Channel.CPI, 3, b"fourth"),
     )
+
+
+@pytest.mark.parametrize(
+    "logs",
+    [
+        # Another program's line stands where the instruction's should, and one is missing.
+        [
+            invoke(OURS),
+            "Program log: a",
+            invoke(VAULT, 2),
+            success(VAULT),
+            success(OURS),
+            invoke(OURS),
+            success(OURS),
+        ],
+        [invoke(OURS), "Program log: a", success(OURS), invoke(OURS), success(OURS)],
+        [invoke(OURS), invoke(OURS, 2), success(OURS), "Program log: a", success(OURS)],
+        # All the lines are there, but what stood in the hole nobody knows.
+        [
+            *(invoke(OURS), invoke(OURS, 2), success(OURS), "Program log: a", success(OURS)),
+            *(invoke(OURS), "Log truncated", success(OURS)),
+        ],
+    ],
+)
+def test_lines_and_instructions_that_do_not_match_are_counted_apart(logs: list[str]) -> None:
+    instructions = (Instruction(OURS, (), b"", (self_call(OURS, b"said"),)), Instruction(OURS, (), b""))
+    assert events(logs, instructions) == (RawEvent(OURS, None, 1, Channel.CPI, 1, b"said"),)
 
 
 @pytest.mark.parametrize(
