@@ -7,7 +7,8 @@ HeliographError
 ├── DatabaseError           PostgreSQL or the way to it
 │   ├── DatabaseUnavailable retry: connection lost, starting up, deadlock
 │   ├── WriteConflict       retry after rereading coverage: another writer was first
-│   └── LeaseLost           another process leads this stream now
+│   ├── LeaseLost           another process leads this stream now
+│   └── IdlConflict         an IDL was added meanwhile: decode anew
 ├── DecodeError             bytes that fit no layout
 ├── IdlError                an IDL that cannot be read; names the place at fault
 ├── TransactionError        a transaction record that contradicts itself
@@ -72,6 +73,10 @@ class WriteConflict(DatabaseError):
 
 class LeaseLost(DatabaseError):
     """This process no longer leads the stream; what it still wanted to write is not its to write."""
+
+
+class IdlConflict(DatabaseError):
+    """An IDL was added to the stream since these rows were decoded: read the IDLs anew, and decode anew."""
 
 
 class DecodeError(HeliographError):

@@ -64,10 +64,14 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 
 class Undecoded(msgspec.Struct, frozen=True, gc=False):
-    """Bytes on a declared channel of a known program that no layout fits, kept with the reason."""
+    """Bytes on a declared channel of a known program that no layout fits, kept with the reason.
+
+    caller: the program that invoked `program`, None at depth 1.
+    """
 
     key: EventKey
     program: str
     channel: Channel
     data: bytes
     reason: str
+    caller: str | None

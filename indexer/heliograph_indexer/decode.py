@@ -28,16 +28,17 @@ class Layouts(msgspec.Struct, frozen=True):
     """How the programs of one stream speak: address to channels, address to the decoder of the latest IDL.
 
     versions: of the programs that have more than one IDL, all of them. only: of the others, the one, where it is known
-    since when and of which document.
+    since when and of which document. added: how many IDLs were added to the stream, which a writer has to tell.
     """
 
     channels: Mapping[str, frozenset[Channel]]
     decoders: Mapping[str, Decoder]
     versions: Mapping[str, Versions] = {}
     only: Mapping[str, Version] = {}
+    added: int = 0
 
     @classmethod
-    def of(cls, protocol: Protocol, stored: Iterable[StoredIdl] = ()) -> Layouts:
+    def of(cls, protocol: Protocol, stored: Iterable[StoredIdl] = (), added: int = 0) -> Layouts:
         """What ships with a protocol, in force from slot 0, and what was added since. Raises IdlError."""
         found: dict[str, dict[int, Version]] = {}
         for address, document in protocol.idls().items():
@@ -52,6 +53,7 @@ class Layouts(msgspec.Struct, frozen=True):
             {address: each.latest.decoder for address, each in versions.items()},
             {address: each for address, each in versions.items() if len(each.versions) > 1},
             {address: each.latest for address, each in versions.items() if len(each.versions) == 1},
+            added,
         )
 
     def history(self, program: str) -> tuple[Version, ...]:
@@ -145,7 +147,7 @@ def decode_transaction(transaction: Transaction, slot: Slot, layouts: Layouts) -
         except DecodeError as error:
             # The LOG channel carries text too, some of which happens to be base64.
             if raw.channel is not Channel.LOG or layouts.knows_event(raw.program, raw.data):
-                undecoded.append(Undecoded(key, raw.program, raw.channel, raw.data, str(error)))
+                undecoded.append(Undecoded(key, raw.program, raw.channel, raw.data, str(error), raw.caller))
             continue
         events.append(Event(key, raw.program, raw.caller, raw.depth, raw.channel, event, fields))
         originals.append(raw)

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple, TypeVar
 
 import structlog
 
-from heliograph_core.errors import DatabaseUnavailable, WriteConflict
+from heliograph_core.errors import DatabaseUnavailable, IdlConflict, WriteConflict
 from heliograph_core.intervals import SlotSet
 from heliograph_indexer.batching import BatchLimits
 from heliograph_indexer.event_store import open_event_tables, open_layouts
@@ -147,10 +147,16 @@ class Filler:
 
     async def _fill_claimed(self, piece: Piece) -> None:
         # Who held the piece a moment ago has covered it, or a part of it.
-        coverage = await self._waited(lambda: read_coverage(self._database, self._stream.name))
-        pipeline, source = await self._open()
-        for first, last in coverage.gaps(*piece).ranges:
-            await pipeline.run(source.spans(first, last))
+        while True:
+            coverage = await self._waited(lambda: read_coverage(self._database, self._stream.name))
+            pipeline, source = await self._open()
+            try:
+                for first, last in coverage.gaps(*piece).ranges:
+                    await pipeline.run(source.spans(first, last))
+                return
+            except IdlConflict as error:
+                _log.info("idl_added", stream=self._stream.name, why=str(error))
+                self._opened = None
 
     async def _open(self) -> tuple[Pipeline, RpcSource]:
         """What fills, made at the first use: the tables of the stream's events have to be there. Raises IdlError."""
@@ -164,7 +170,13 @@ class Filler:
                 self._database,
                 self._stream.name,
                 Writer(
-                    self._database, self._stream.name, self._holder, heal.claim_ttl_s, tables, self._figures
+                    self._database,
+                    self._stream.name,
+                    self._holder,
+                    heal.claim_ttl_s,
+                    tables,
+                    self._figures,
+                    layouts.added,
                 ),
                 self._protocol,
                 layouts,

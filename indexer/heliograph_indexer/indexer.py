@@ -16,7 +16,14 @@ import msgspec
 import structlog
 
 from heliograph_core.account import AccountState
-from heliograph_core.errors import DatabaseUnavailable, LeaseLost, RpcRefused, RpcUnavailable, SettingsError
+from heliograph_core.errors import (
+    DatabaseUnavailable,
+    IdlConflict,
+    LeaseLost,
+    RpcRefused,
+    RpcUnavailable,
+    SettingsError,
+)
 from heliograph_indexer.accounts import AccountFeed, CommitAccounts
 from heliograph_indexer.beginning import live_begins
 from heliograph_indexer.decode import Layouts
@@ -235,6 +242,9 @@ class Indexer:
                 except LeaseLost as error:
                     self.leases_lost += 1
                     _log.warning("lease_lost", stream=self._stream.name, why=str(error))
+                except IdlConflict as error:
+                    # Coverage is the checkpoint: what was decoded with the IDLs of before is fetched again.
+                    _log.info("idl_added", stream=self._stream.name, why=str(error))
                 finally:
                     self._connects = self.connects
                     self._feed = self._account_feed = None
@@ -264,7 +274,12 @@ class Indexer:
             lambda: open_event_tables(self._database, self._stream.name, self._layouts)
         )
         writer = Writer(
-            self._database, self._stream.name, self.holder, event_tables=tables, figures=self.figures
+            self._database,
+            self._stream.name,
+            self.holder,
+            event_tables=tables,
+            figures=self.figures,
+            idl_count=self._layouts.added,
         )
         pipeline = Pipeline(
             self._database,

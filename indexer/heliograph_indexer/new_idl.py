@@ -1,8 +1,8 @@
 """An IDL that arrives late: what it reads of the bytes that nothing read until now goes where it belongs.
 
 The new rows of a slot that is long covered are a correction of it: one commit of kind `correct` a page, which stamps
-the slots, so that subscribers are sent these slots' rows again. Undecoded rows say nothing of who invoked the
-program: `caller` of such an event is NULL.
+the slots, so that subscribers are sent these slots' rows again. Once the IDL is stored no writer gets a row in that was
+decoded without it, so that what is found undecoded then is all there will be.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ async def add_new_idl(
 ) -> Arrived:
     """Stores the IDL as in force from `first_slot` and decodes again what fits it. Adding it again decodes again.
 
-    A running indexer uses it from the next time that it takes the lead. Raises SettingsError where another is there
+    A running indexer and other writers read it when they commit next. Raises SettingsError where another is there
     from that slot, IdlError, and DatabaseError where a column is stored with another type than it asks for.
     """
     stored = await list_idls(database, stream)
@@ -94,7 +94,8 @@ def _read(row: UndecodedEvent, before: Layouts, after: Layouts) -> _Found | None
     if row.channel not in list(Channel):
         return None
     channel = Channel(row.channel)
-    raw = RawEvent(row.program, None, 1, channel, row.ordinal, row.data)
+    # How deep it stood is not kept, and no table has it.
+    raw = RawEvent(row.program, row.caller, 1 if row.caller is None else 2, channel, row.ordinal, row.data)
     if _event(raw, row.slot, before) is not None:
         return None
     found = _event(raw, row.slot, after)
@@ -102,7 +103,7 @@ def _read(row: UndecodedEvent, before: Layouts, after: Layouts) -> _Found | None
         return None
     key = EventKey(row.block_time, row.slot, row.tx_index, row.ordinal, row.signature)
     name, fields, choice = found
-    return row, Event(key, row.program, None, 1, channel, name, fields), raw, choice
+    return row, Event(key, row.program, row.caller, raw.depth, channel, name, fields), raw, choice
 
 
 async def _missing(database: Database, tables: EventTables, events: Sequence[_Found]) -> list[_Found]:

@@ -107,7 +107,7 @@ class _Tally:
 
 def _unprojected(event: Event, raw: RawEvent, error: Exception) -> Undecoded:
     reason = f"{event.name} cannot be projected: {_why(error)}"
-    return Undecoded(event.key, event.program, event.channel, raw.data, reason)
+    return Undecoded(event.key, event.program, event.channel, raw.data, reason, event.caller)
 
 
 def _place(undecoded: Undecoded) -> dict[str, object]:

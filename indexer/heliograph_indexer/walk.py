@@ -22,14 +22,12 @@ instructions do not match (truncated or absent), lines are counted first, then i
 from __future__ import annotations
 
 import re
-from binascii import a2b_base64
-from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from operator import attrgetter
+from sys import intern
 
 import msgspec
-from msgspec.structs import replace
+from pybase64 import b64decode
 
 from heliograph_core.event import Channel, RawEvent
 from heliograph_core.transaction import InnerInstruction, Instruction, Transaction
@@ -74,50 +72,50 @@ class Walk(msgspec.Struct, frozen=True, gc=False):
 class _Lines(msgspec.Struct, frozen=True, gc=False):
     """What the lines said.
 
-    events: with ordinals that count the candidates of the lines alone.
-    places: for each of these candidates, how many invoke lines stand before it; invokes: program and depth of each
-    invoke line. Both are empty where they were not asked for.
-    missing: there is a hole, or frames do not close. truncated: the runtime said that there is a hole.
+    events: those of the instructions too, where these were given and matched. candidates: how many were counted.
+    missing: there is a hole, or frames do not close. failed: a frame failed.
     """
 
     events: list[RawEvent]
-    places: list[int]
-    invokes: list[tuple[str, int]]
+    candidates: int
     missing: bool
-    truncated: bool
     failed: bool
 
 
-_Tagged = tuple[int, InnerInstruction, bool, str | None]
-"""An inner instruction with the event tag: which invoke line is its own; it; whether the program invoked itself; who
-
-invoked that program before."""
-
-_Frame = tuple[tuple[str, int], str, int, bool]
-"""A line that opens or closes a frame: program and depth, and each by itself (depth 0 where it closes); success."""
+_Frame = tuple[str, int, bool]
+"""A line that opens or closes a frame: program, depth (0 where it closes), success."""
 
 
-_NOBODY: tuple[str, str | None, bool, bool] = ("", None, False, False)
 _DATA, _LOG, _CPI = Channel.DATA, Channel.LOG, Channel.CPI
 _SILENT: frozenset[Channel] = frozenset()
 _NO_ACCOUNTS: tuple[str, ...] | None = None
+_NOBODY = ""
+"""Stands for who invoked the top-level programs."""
+_UNKNOWN = "unknown"
+"""Stands for the speaker once nobody knows whose frame is open: no program, so that the next one is looked up."""
 _TAG = len(EVENT_TAG)
 _MOST_FRAME_LINE = 70
 """Characters of the frame lines that are remembered: those that a program does not write a text of its own into."""
-_ordinal = attrgetter("ordinal")
 
 
 def walk(transaction: Transaction, channels: Mapping[str, frozenset[Channel]]) -> Walk:
     """The events of the programs in `channels`, only on the channels that each declares."""
-    instructions = transaction.instructions or ()
-    tagged = _has_tag(instructions)
-    lines = _read_lines(transaction.logs or (), channels, placing=tagged)
-    if lines.failed or transaction.failed:
-        return Walk((), lines.truncated)
-    truncated = lines.missing or transaction.logs is None
-    if not tagged:
-        return Walk(tuple(lines.events), truncated)
-    return Walk(tuple(_with_instructions(lines, instructions, channels)), truncated)
+    logs, instructions = transaction.logs or (), transaction.instructions or ()
+    if transaction.failed:
+        return Walk((), TRUNCATED_LINE in logs)
+    lines, apart = None, False
+    if _has_tag(instructions):
+        lines = _read(logs, channels, instructions)
+        apart = lines is None
+    if lines is None:
+        lines = _read(logs, channels, None)
+    assert lines is not None
+    if lines.failed:
+        return Walk((), TRUNCATED_LINE in logs)
+    events = lines.events
+    if apart:
+        events += _inner_events(instructions, channels, lines.candidates)
+    return Walk(tuple(events), lines.missing or transaction.logs is None)
 
 
 def needs_record(logs: Sequence[str], program_ids: Iterable[str]) -> bool:
@@ -182,126 +180,113 @@ def complete_frames(logs: Sequence[str], program: str | None) -> tuple[str, ...]
     return (*opening, *logs, *closing)
 
 
-def _read_lines(logs: Sequence[str], channels: Mapping[str, frozenset[Channel]], *, placing: bool) -> _Lines:
-    """placing: `places` and `invokes` are wanted."""
+def _read(
+    logs: Sequence[str],
+    channels: Mapping[str, frozenset[Channel]],
+    instructions: Sequence[Instruction] | None,
+) -> _Lines | None:
+    """Reads the lines, and beside them the instructions where given: each of these stands at its own invoke line.
+
+    None where not every invoke line is that of the next instruction, so that the two have to be read apart.
+    """
     events: list[RawEvent] = []
-    places: list[int] = []
-    invokes: list[tuple[str, int]] = []
-    missing = truncated = failed = False
-    # The frame on top: program, caller, and whether it speaks by data and by log; and what it was at each outer depth.
-    program, caller, by_data, by_log = _NOBODY
-    outer: list[tuple[str, str | None, bool, bool]] = []
     ordinal = 0
+    missing = failed = False
+    # The programs whose frames are open, below them nobody. Few of them speak, so who may is asked when one does.
+    stack = [_NOBODY]
+    speaker, by_data, by_log = _NOBODY, False, False
+    invoking, accounts = "", _NO_ACCOUNTS
+    # What is left of the instructions, and of those that the top-level one invoked.
+    outers = iter([each for each in instructions or () if each.program not in PRECOMPILES])
+    inners: Iterator[InnerInstruction] = iter(())
     known_frames = _KNOWN_FRAMES
-    latest, speaks_data, speaks_log = _SILENT, False, False
     for line in logs:
         if len(line) > _MOST_FRAME_LINE or (frame := known_frames.get(line)) is None:
-            if line.startswith("Program log: "):
-                # Most text has a space, which base64 has not.
-                if by_log and " " not in (text := line[13:]):
-                    data = _base64(text)
-                    if data:
-                        events.append(RawEvent(program, caller, len(outer), _LOG, ordinal, data))
-                ordinal += 1
-                if placing:
-                    places.append(len(invokes))
-                continue
-            if line.startswith("Program data: "):
+            if (is_log := line.startswith("Program log: ")) or line.startswith("Program data: "):
+                if stack[-1] != speaker:
+                    speaker = stack[-1]
+                    by_data, by_log = _declares(channels.get(speaker, _SILENT))
+                if is_log:
+                    # Most text has a space, which base64 has not.
+                    if by_log and " " not in (text := line[13:]) and (data := _base64(text)):
+                        events.append(
+                            RawEvent(speaker, stack[-2] or None, len(stack) - 1, _LOG, ordinal, data)
+                        )
+                    ordinal += 1
+                    continue
                 for text in line[14:].split(" "):
                     if by_data and (data := _base64(text)) is not None:
-                        events.append(RawEvent(program, caller, len(outer), _DATA, ordinal, data))
+                        events.append(
+                            RawEvent(speaker, stack[-2] or None, len(stack) - 1, _DATA, ordinal, data)
+                        )
                     ordinal += 1
-                    if placing:
-                        places.append(len(invokes))
                 continue
             if line == TRUNCATED_LINE:
-                missing = truncated = True
-                by_data = by_log = False
+                missing, channels, speaker = True, {}, _UNKNOWN
                 continue
             if line[-8:] != " success" and line[-1:] != "]" and " failed" not in line:
                 continue
             frame = known_frames.read(line)
             if frame is None:
                 continue
-        opened, named, depth, success = frame
-        if depth:
-            outer.append((program, caller, by_data, by_log))
-            if depth != len(outer):
-                missing = True
-            caller, program, declared = program or None, named, channels.get(named, _SILENT)
-            if declared is not latest:
-                latest, (speaks_data, speaks_log) = declared, _declares(declared)
-            by_data, by_log = speaks_data, speaks_log
-            if placing:
-                invokes.append(opened)
-        else:
-            if not success:
-                failed = True
-            if named != program:
-                missing = True
-            if outer:
-                program, caller, by_data, by_log = outer.pop()
-        if missing:
-            # From here on nobody knows whose frame is open.
-            by_data = by_log = False
-    return _Lines(events, places, invokes, missing or bool(outer), truncated, failed)
-
-
-def _with_instructions(
-    lines: _Lines, instructions: Sequence[Instruction], channels: Mapping[str, frozenset[Channel]]
-) -> list[RawEvent]:
-    """The events of the lines and of the inner instructions, in execution order, counted together."""
-    invoked, tagged = _inner_instructions(instructions)
-    places = lines.places
-    aligned = not lines.missing and lines.invokes == invoked
-    # A line with n invoke lines before it stands after the instructions 0..n-1.
-    starts = [each[0] for each in tagged] if aligned else [len(lines.invokes)] * len(tagged)
-    events = []
-    for event in lines.events:
-        before = bisect_left(starts, places[event.ordinal])
-        events.append(replace(event, ordinal=event.ordinal + before) if before else event)
-    spoken, accounts, line = "", _NO_ACCOUNTS, 0
-    for number, (_, inner, own, caller) in enumerate(tagged):
-        # Lines that stand before this instruction's own invoke line.
-        while line < len(places) and places[line] <= starts[number]:
-            line += 1
-        program = inner.program
-        if program != spoken:
-            spoken, accounts = program, _event_accounts(program, channels.get(program, _SILENT))
-        if own and inner.accounts == accounts:
-            events.append(RawEvent(program, caller, inner.depth - 1, _CPI, number + line, inner.data[_TAG:]))
-    if lines.events:
-        events.sort(key=_ordinal)
-    return events
-
-
-def _inner_instructions(instructions: Sequence[Instruction]) -> tuple[list[tuple[str, int]], list[_Tagged]]:
-    """Program and depth of all that printed an invoke line, in execution order; and what carries the event tag."""
-    invoked: list[tuple[str, int]] = []
-    tagged: list[_Tagged] = []
-    for instruction in instructions:
-        if instruction.program in PRECOMPILES:
+        program, depth, success = frame
+        if not depth:
+            failed = failed or not success
+            if stack[-1] == program:
+                stack.pop()
+            else:
+                missing, channels, speaker = True, {}, _UNKNOWN
             continue
-        invoked.append((instruction.program, 1))
-        # Whose frames are open: the first `height` of `path`.
-        path, height = [instruction.program], 1
+        stack.append(program)
+        if depth != len(stack) - 1:
+            missing, channels, speaker = True, {}, _UNKNOWN
+        if instructions is None:
+            continue
+        if depth == 1:
+            outer = next(outers, None)
+            if outer is None or outer.program != program or next(inners, None) is not None:
+                return None
+            inners = iter(outer.inner)
+            continue
+        inner = next(inners, None)
+        if inner is None or inner.program != program or inner.depth != depth or missing:
+            return None
+        if (data := inner.data).startswith(EVENT_TAG):
+            if stack[-2] == program:
+                if program != invoking:
+                    invoking, accounts = program, _event_accounts(program, channels.get(program, _SILENT))
+                if inner.accounts == accounts:
+                    events.append(RawEvent(program, stack[-3] or None, depth - 1, _CPI, ordinal, data[_TAG:]))
+            ordinal += 1
+    missing = missing or len(stack) > 1
+    if instructions is not None and (missing or next(inners, None) or next(outers, None)):
+        return None
+    return _Lines(events, ordinal, missing, failed)
+
+
+def _inner_events(
+    instructions: Sequence[Instruction], channels: Mapping[str, frozenset[Channel]], ordinal: int
+) -> Iterator[RawEvent]:
+    """The events of the inner instructions by themselves, counted from `ordinal` on."""
+    for instruction in instructions:
+        # Whose frames are open.
+        path = [instruction.program]
         for inner in instruction.inner:
-            program, depth = inner.program, inner.depth
+            program, depth, data = inner.program, inner.depth, inner.data
             # A record whose depths leap says nothing about who invoked whom.
-            known = 1 < depth <= height + 1
-            if inner.data.startswith(EVENT_TAG):
-                own = known and path[depth - 2] == program
-                tagged.append((len(invoked), inner, own, path[depth - 3] if own and depth > 2 else None))
+            known = 1 < depth <= len(path) + 1
+            if data.startswith(EVENT_TAG):
+                if (
+                    known
+                    and path[depth - 2] == program
+                    and inner.accounts == _event_accounts(program, channels.get(program, _SILENT))
+                ):
+                    caller = path[depth - 3] if depth > 2 else None
+                    yield RawEvent(program, caller, depth - 1, _CPI, ordinal, data[_TAG:])
+                ordinal += 1
+            del path[max(depth - 1, 0) :]
             if known:
-                if depth > len(path):
-                    path.append(program)
-                else:
-                    path[depth - 1] = program
-                height = depth
-            elif depth <= height:
-                height = max(depth - 1, 0)
-            invoked.append((program, depth))
-    return invoked, tagged
+                path.append(program)
 
 
 def _has_tag(instructions: Sequence[Instruction]) -> bool:
@@ -315,7 +300,7 @@ def _has_tag(instructions: Sequence[Instruction]) -> bool:
 def _base64(text: str) -> bytes | None:
     """The bytes, or None where the text is not exactly base64."""
     try:
-        return a2b_base64(text, strict_mode=True)
+        return b64decode(text, None, True)
     except ValueError:
         return None
 
@@ -330,8 +315,8 @@ class _Frames(dict[str, _Frame]):
         match = _FRAME.fullmatch(line)
         if match is None:
             return None
-        program, depth = match[1], int(match[2] or 0)
-        frame = (program, depth), program, depth, match[3] is not None
+        # Interned, since programs are compared with each other at every line.
+        frame = intern(match[1]), int(match[2] or 0), match[3] is not None
         if len(line) <= _MOST_FRAME_LINE:
             if len(self) >= _REMEMBERED:
                 self.clear()

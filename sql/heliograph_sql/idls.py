@@ -28,7 +28,10 @@ class StoredIdl(msgspec.Struct, frozen=True):
 async def add_idl(
     database: Database, stream: str, program: str, first_slot: int, document: bytes
 ) -> StoredIdl:
-    """Stores it; adding the same again changes nothing. Raises SettingsError where another is there from that slot."""
+    """Stores it; adding the same again changes nothing. Raises SettingsError where another is there from that slot.
+
+    From here on every writer that has not read it is refused: what it would call undecoded might be decodable.
+    """
     digest = hashlib.sha256(document).hexdigest()
     async with database.acquire() as connection:
         row = await connection.fetchrow(
@@ -40,6 +43,14 @@ async def add_idl(
             "give another --from-slot"
         )
     return StoredIdl(program, first_slot, digest, row["idl"])
+
+
+async def count_idls(database: Database, stream: str) -> int:
+    """How many were added. Ask before list_idls(): a writer that counts too few is refused once, one too many never."""
+    async with database.acquire() as connection:
+        count = await connection.fetchval(load("idls.sql")["count_idls"], stream)
+    assert count is None or isinstance(count, int)
+    return count or 0
 
 
 async def list_idls(database: Database, stream: str) -> list[StoredIdl]:
@@ -60,6 +71,7 @@ class UndecodedEvent(msgspec.Struct, frozen=True):
     program: str
     channel: str
     data: bytes
+    caller: str | None
 
     @property
     def place(self) -> UndecodedPlace:

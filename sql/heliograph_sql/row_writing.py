@@ -129,6 +129,7 @@ def _set_aside(batch: Batch, rows: Sequence[tuple[Any, str]]) -> list[UndecodedR
                 channel,
                 data,
                 reason,
+                None if original is None else original.caller,
             )
         )
     return found

@@ -53,6 +53,7 @@ class UndecodedRow(msgspec.Struct, frozen=True, gc=False):
     channel: str
     data: bytes
     reason: str
+    caller: str | None
 
 
 TRANSACTIONS = plan_of(_Transaction, "heliograph", "transactions")
@@ -117,6 +118,7 @@ def undecoded_rows(stream: str, undecoded: Iterable[Undecoded]) -> list[Undecode
             str(one.channel),
             one.data,
             one.reason,
+            one.caller,
         )
         for one in undecoded
     ]

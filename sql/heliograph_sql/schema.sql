@@ -246,6 +246,7 @@ CREATE TABLE heliograph.streams (
     leader text,
     leader_expires timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    idl_count bigint DEFAULT 0 NOT NULL,
     genesis text
 );
 
@@ -276,6 +277,8 @@ COMMENT ON COLUMN heliograph.streams.leader IS 'The process that leads the head 
 COMMENT ON COLUMN heliograph.streams.leader_expires IS 'Until when the leader leads unless it renews, by the database''s clock.';
 
 COMMENT ON COLUMN heliograph.streams.created_at IS 'When the stream was added.';
+
+COMMENT ON COLUMN heliograph.streams.idl_count IS 'IDLs that were added to it; a writer that decoded with fewer is refused and decodes anew.';
 
 COMMENT ON COLUMN heliograph.streams.genesis IS 'Genesis hash of the cluster that it is of; NULL until one was asked for the first time.';
 
@@ -333,7 +336,8 @@ CREATE TABLE heliograph.undecoded (
     program text NOT NULL,
     channel text NOT NULL,
     data bytea NOT NULL,
-    reason text NOT NULL
+    reason text NOT NULL,
+    caller text
 );
 
 COMMENT ON TABLE heliograph.undecoded IS 'What a program said that is in no other table as it was said: no layout fits it, or a row made from it was refused; nothing is dropped.';
@@ -357,6 +361,8 @@ COMMENT ON COLUMN heliograph.undecoded.channel IS 'How it was said: data, log or
 COMMENT ON COLUMN heliograph.undecoded.data IS 'The bytes, discriminator first.';
 
 COMMENT ON COLUMN heliograph.undecoded.reason IS 'Why it is here.';
+
+COMMENT ON COLUMN heliograph.undecoded.caller IS 'Address of the program that invoked it; NULL where the transaction did.';
 
 CREATE TABLE perps.balances (
     stream text NOT NULL,

@@ -4,7 +4,7 @@ A transaction takes its locks in one order: rows of a table in name order, then 
 the stream's row last, which is held for moments only. Whatever raises leaves nothing behind.
 
 Errors: WriteConflict (another writer claimed or covered a slot of the range first: reread coverage), LeaseLost (another
-process leads), DatabaseUnavailable (try again), DatabaseError.
+process leads), IdlConflict (an IDL was added: decode anew), DatabaseUnavailable (try again), DatabaseError.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Literal
 import asyncpg
 
 from heliograph_core.account import AccountState
-from heliograph_core.errors import DatabaseError, LeaseLost, WriteConflict
+from heliograph_core.errors import DatabaseError, IdlConflict, LeaseLost, WriteConflict
 from heliograph_core.records import MarketState, PositionChange, State
 from heliograph_core.slot import Slot
 from heliograph_sql.batch import Batch, Incident, Origin
@@ -56,7 +56,9 @@ class Writer:
         claim_ttl_s: float = CLAIM_TTL_S,
         event_tables: EventTables | None = None,
         figures: CommitFigures | None = None,
+        idl_count: int | None = None,
     ) -> None:
+        """idl_count: how many of the stream's added IDLs the rows are decoded with; None writes what no IDL made."""
         self._database = database
         self._queries = load("commit.sql")
         self.stream = stream
@@ -64,6 +66,7 @@ class Writer:
         self.claim_ttl_s = claim_ttl_s
         self._event_tables = event_tables or {}
         self._figures = figures or CommitFigures()
+        self._idl_count = idl_count
 
     async def claim(self, first: int, last: int) -> None:
         """Keeps other writers from first..last for `claim_ttl_s` seconds; again prolongs. WriteConflict where taken."""
@@ -311,6 +314,8 @@ class Writer:
             raise DatabaseError(f"stream {self.stream} does not exist: add it with `heliograph stream add`")
         if epoch is not None and row["epoch"] != epoch:
             raise LeaseLost(f"stream {self.stream}: epoch {epoch} is over, {row['epoch']} leads now")
+        if self._idl_count is not None and row["idl_count"] > self._idl_count:
+            raise IdlConflict(f"stream {self.stream}: an IDL was added since: read the IDLs anew")
         reached = row["reached"]
         assert isinstance(reached, int)
         return reached

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import json
+from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
@@ -47,3 +49,17 @@ class OracleChain:
 @pytest.fixture
 def oracle_chain() -> OracleChain:
     return OracleChain()
+
+
+@pytest.fixture
+def grown() -> Callable[..., bytes]:
+    """The IDL of godark_positions after an upgrade that appends a field to OraclePriceUpdated."""
+
+    def grow(kind: str = "u8", field: str = "venue") -> bytes:
+        program = PROTOCOLS["godark"].programs["godark_positions"]
+        document = json.loads(PROTOCOLS["godark"].idls()[program])
+        event = next(each for each in document["types"] if each["name"] == "OraclePriceUpdated")
+        event["type"]["fields"].append({"name": field, "type": kind})
+        return json.dumps(document).encode()
+
+    return grow

@@ -12,6 +12,7 @@ import pytest
 from heliograph_core.errors import RpcUnavailable, SettingsError
 from heliograph_indexer import indexer as module
 from heliograph_indexer.indexer import Indexer, current_slot
+from heliograph_indexer.new_idl import add_new_idl
 from heliograph_indexer.protocols import PROTOCOLS
 from heliograph_indexer.settings import IndexerSettings, RpcSettings
 from heliograph_localnet.commitment import Commitment
@@ -192,6 +193,33 @@ async def test_a_leader_that_lost_its_lease_stands_by_again(
         await until(lambda: indexer.status.state == "leading", task)
         await net.step(10)
         await caught_up(indexer, net, task)
+    await assert_equal_to_truth(database, net)
+
+
+async def test_an_idl_that_is_added_meanwhile_is_used_on_new_slots_without_a_restart(
+    database: Database, net: Localnet, stream: StreamRow, grown: Callable[..., bytes]
+) -> None:
+    program = GODARK.programs["godark_positions"]
+    await net.step(20)
+    indexer = Indexer(database, stream, GODARK, settings(net))
+    async with indexing(indexer) as task:
+        await caught_up(indexer, net, task)
+        before = confirmed(net)
+        await add_new_idl(
+            database,
+            "godark",
+            GODARK,
+            program=program,
+            first_slot=net.settings.first_slot,
+            document=grown(),
+            holder="operator",
+        )
+        await net.step(20)
+        await caught_up(indexer, net, task)
+    # The localnet was not upgraded, so each price is read by the IDL before, and that is told.
+    async with database.acquire() as connection:
+        told = await connection.fetch("SELECT slot FROM heliograph.incidents WHERE kind = 'idl_choice'")
+    assert told and all(each["slot"] > before for each in told)
     await assert_equal_to_truth(database, net)
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from importlib.resources import files
 from typing import Any
 
 import pytest
 
-from heliograph_core.errors import DatabaseError, SettingsError
-from heliograph_core.slot import Span
+from heliograph_core.errors import DatabaseError, IdlConflict, SettingsError
+from heliograph_core.slot import Slot, Span
+from heliograph_core.transaction import Transaction
 from heliograph_indexer.decode import Layouts, decode_slot
 from heliograph_indexer.event_layouts import layouts_of
+from heliograph_indexer.event_store import open_event_tables, open_layouts
 from heliograph_indexer.new_idl import Arrived, add_new_idl
 from heliograph_indexer.pipeline import make_batch
 from heliograph_indexer.projection import project_slots
@@ -19,20 +19,12 @@ from heliograph_indexer.protocols import PROTOCOLS
 from heliograph_sql.database import Database
 from heliograph_sql.event_tables import ensure_event_tables, event_tables
 from heliograph_sql.idls import list_idls
-from heliograph_sql.streams import add_stream
+from heliograph_sql.streams import add_stream, read_coverage
 from heliograph_sql.writer import Writer
 
 GODARK = PROTOCOLS["godark"]
 PROGRAM = GODARK.programs["godark_positions"]
-DOCUMENT = json.loads((files("heliograph_indexer") / "idls" / "godark_positions.json").read_bytes())
-
-
-def grown(kind: str = "u8", field: str = "venue") -> bytes:
-    """The IDL after an upgrade that appends a field to one event."""
-    document = json.loads(json.dumps(DOCUMENT))
-    event = next(each for each in document["types"] if each["name"] == "OraclePriceUpdated")
-    event["type"]["fields"].append({"name": field, "type": kind})
-    return json.dumps(document).encode()
+CALLER = "JUP6LkbZbjS1jKKwapdHNy74zcZ3tLUZoi5QNyVTaV4"
 
 
 class Rig:
@@ -85,7 +77,7 @@ async def rig(database: Database, oracle_chain: Any) -> Rig:
     return rig
 
 
-async def test_what_fits_the_new_idl_leaves_the_undecoded_and_nothing_else_does(rig: Rig) -> None:
+async def test_what_fits_the_new_idl_leaves_the_undecoded_and_nothing_else_does(rig: Rig, grown: Any) -> None:
     assert await rig.fetch("SELECT slot FROM heliograph.undecoded ORDER BY slot") == [(3,), (4,), (5,)]
     arrived = await rig.add(grown())
     assert (arrived.decoded, arrived.left) == (2, 1)
@@ -99,7 +91,78 @@ async def test_what_fits_the_new_idl_leaves_the_undecoded_and_nothing_else_does(
     assert await rig.fetch("SELECT slot FROM perps.oracle_prices ORDER BY slot") == [(1,), (2,), (3,), (4,)]
 
 
-async def test_late_rows_are_a_correction_of_their_slots(rig: Rig) -> None:
+def called(slot: Slot) -> Slot:
+    """The slot with its transaction's program invoked by another."""
+    (transaction,) = slot.transactions
+    lines = [line.replace("[1]", "[2]") for line in transaction.logs or ()]
+    logs = (f"Program {CALLER} invoke [1]", *lines, f"Program {CALLER} success")
+    return Slot(slot.number, slot.block_time, (Transaction(transaction.signature, 0, None, logs, None),))
+
+
+async def test_late_rows_equal_those_that_the_new_idl_reads_at_once(
+    rig: Rig, oracle_chain: Any, grown: Any
+) -> None:
+    def slots(first: int) -> list[Slot]:
+        new = [oracle_chain.slot(number, oracle_chain.event(7) + b"\7") for number in (first, first + 1)]
+        return [new[0], called(new[1])]
+
+    async def write(first: int) -> None:
+        layouts = await open_layouts(rig.database, "godark", GODARK)
+        tables = await open_event_tables(rig.database, "godark", layouts)
+        decoded = [decode_slot(slot, layouts) for slot in slots(first)]
+        batch = make_batch(
+            "godark",
+            Span(first, first + 1, tuple(slots(first)), 1_700_000_000 + first + 1),
+            decoded,
+            project_slots("godark", decoded, GODARK),
+            "live",
+        )
+        writer = Writer(rig.database, "godark", "test", event_tables=tables, idl_count=layouts.added)
+        await writer.commit(batch, epoch=None)
+
+    await write(10)
+    assert await rig.fetch(
+        "SELECT slot, caller FROM heliograph.undecoded WHERE slot >= 10 ORDER BY slot"
+    ) == [
+        (10, None),
+        (11, CALLER),
+    ]
+    await rig.add(grown())
+    await write(20)
+    for table in ("godark.oracle_price_updated", "perps.oracle_prices"):
+        late, at_once = [
+            await rig.fetch(
+                f"SELECT to_jsonb(t) - 'slot' - 'block_time' - 'signature' FROM {table} t"
+                f" WHERE slot BETWEEN {first} AND {first + 1} ORDER BY slot"
+            )
+            for first in (10, 20)
+        ]
+        assert len(late) == 2 and late == at_once
+    assert await rig.fetch("SELECT caller FROM godark.oracle_price_updated WHERE slot = 11") == [(CALLER,)]
+
+
+async def test_rows_that_were_decoded_without_the_new_idl_do_not_get_in(
+    rig: Rig, oracle_chain: Any, grown: Any
+) -> None:
+    layouts = await open_layouts(rig.database, "godark", GODARK)
+    tables = await open_event_tables(rig.database, "godark", layouts)
+    writer = Writer(rig.database, "godark", "test", event_tables=tables, idl_count=layouts.added)
+    decoded = [decode_slot(oracle_chain.slot(6), layouts)]
+    batch = make_batch(
+        "godark", oracle_chain.span(6, 6), decoded, project_slots("godark", decoded, GODARK), "live"
+    )
+    await rig.add(grown())
+    with pytest.raises(IdlConflict, match="an IDL was added"):
+        await writer.commit(batch, epoch=None)
+    assert (await read_coverage(rig.database, "godark")).ranges == ((1, 5),)
+    # The same IDL again is nothing new.
+    opened = await open_layouts(rig.database, "godark", GODARK)
+    await rig.add(grown())
+    assert (layouts.added, opened.added) == (0, 1)
+    assert (await open_layouts(rig.database, "godark", GODARK)).added == 1
+
+
+async def test_late_rows_are_a_correction_of_their_slots(rig: Rig, grown: Any) -> None:
     await rig.add(grown())
     commits = await rig.fetch("SELECT seq, kind, first_slot, last_slot FROM heliograph.commits ORDER BY seq")
     assert commits == [(1, "apply", 1, 5), (2, "correct", 3, 4)]
@@ -112,7 +175,9 @@ async def test_late_rows_are_a_correction_of_their_slots(rig: Rig) -> None:
     ]
 
 
-async def test_adding_it_again_changes_nothing_and_another_from_that_slot_is_refused(rig: Rig) -> None:
+async def test_adding_it_again_changes_nothing_and_another_from_that_slot_is_refused(
+    rig: Rig, grown: Any
+) -> None:
     first = await rig.add(grown())
     again = await rig.add(grown())
     assert (again.stored, again.decoded, again.left) == (first.stored, 0, 1)
@@ -120,21 +185,23 @@ async def test_adding_it_again_changes_nothing_and_another_from_that_slot_is_ref
         await rig.add(grown("i8"))
 
 
-async def test_a_later_start_decodes_the_same_and_tells_the_choice(rig: Rig) -> None:
+async def test_a_later_start_decodes_the_same_and_tells_the_choice(rig: Rig, grown: Any) -> None:
     assert (await rig.add(grown(), first_slot=4)).decoded == 2
     choices = await rig.fetch("SELECT slot, detail FROM heliograph.incidents WHERE kind = 'idl_choice'")
     assert [slot for slot, _ in choices] == [3]
     assert "the IDL from slot 4" in choices[0][1]
 
 
-async def test_an_idl_that_the_tables_cannot_hold_is_not_stored(rig: Rig) -> None:
+async def test_an_idl_that_the_tables_cannot_hold_is_not_stored(rig: Rig, grown: Any) -> None:
     await rig.add(grown())
     with pytest.raises(DatabaseError, match="venue is stored as smallint"):
         await rig.add(grown("string"), first_slot=9)
     assert [each.first_slot for each in await list_idls(rig.database, "godark")] == [3]
 
 
-async def test_the_decoder_of_a_slot_is_the_one_in_force_there(rig: Rig, oracle_chain: Any) -> None:
+async def test_the_decoder_of_a_slot_is_the_one_in_force_there(
+    rig: Rig, oracle_chain: Any, grown: Any
+) -> None:
     await rig.add(grown())
     layouts = Layouts.of(GODARK, await list_idls(rig.database, "godark"))
     for number, extra in ((2, b""), (3, b"\7")):

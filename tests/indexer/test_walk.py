@@ -132,6 +132,13 @@ def test_a_failed_transaction_has_no_events() -> None:
     assert walk(transaction(logs), CHANNELS).events == ()
 
 
+def test_a_failed_transaction_says_whether_its_lines_were_cut() -> None:
+    cut = [invoke(OURS), "Log truncated", f"Program {OURS} failed: custom program error: 0x1"]
+    for err in (None, {"InstructionError": [0, {"Custom": 1}]}):
+        assert walk(transaction(cut, err=err), CHANNELS).truncated
+        assert not walk(transaction([cut[0], cut[2]], err=err), CHANNELS).truncated
+
+
 # Truncation
 
 
@@ -166,6 +173,15 @@ def test_lines_that_do_not_close_what_they_open_are_marked(logs: list[str]) -> N
     assert walk(transaction(logs), CHANNELS).truncated
 
 
+@pytest.mark.parametrize("odd", [success(VAULT), invoke(VAULT, 3), "Log truncated"])
+def test_who_spoke_before_frames_broke_speaks_no_more(odd: str) -> None:
+    said = [f"Program {word}: {b64(b'before')}" for word in ("data", "log")]
+    lies = [f"Program {word}: {b64(b'after.')}" for word in ("data", "log")]
+    walked = walk(transaction([invoke(OURS), *said, odd, *lies, success(OURS), *lies]), CHANNELS)
+    assert [event.data for event in walked.events] == [b"before", b"before"]
+    assert walked.truncated
+
+
 def test_inner_instructions_count_when_lines_are_missing() -> None:
     instructions = (Instruction(OURS, (), b"", (self_call(OURS, b"kept"),)),)
     logs = [invoke(OURS), "Program log: a", f"Program data: {b64(b'before')}", "Log truncated", success(OURS)]
@@ -178,6 +194,18 @@ def test_inner_instructions_count_when_lines_are_missing() -> None:
     walked = walk(transaction(None, instructions), CHANNELS)
     assert [(event.ordinal, event.data) for event in walked.events] == [(0, b"kept")]
     assert walked.truncated
+
+
+def test_instructions_by_themselves_tell_who_invoked_whom() -> None:
+    inner = (
+        *(self_call(OURS, b"a"), InnerInstruction(VAULT, (), b"", 2), self_call(VAULT, b"b", 3)),
+        *(InnerInstruction(FOREIGN, (), b"", 2), self_call(VAULT, b"forged", 3), self_call(OURS, b"c")),
+    )
+    assert events(None, (Instruction(OURS, (), b"", inner),)) == (
+        RawEvent(OURS, None, 1, Channel.CPI, 0, b"a"),
+        RawEvent(VAULT, OURS, 2, Channel.CPI, 1, b"b"),
+        RawEvent(OURS, None, 1, Channel.CPI, 3, b"c"),
+    )
 
 
 # Events by CPI
@@ -217,6 +245,33 @@ def test_an_event_by_cpi_stands_where_its_invoke_line_stands() -> None:
         RawEvent(OURS, None, 1, Channel.DATA, 2, b"third"),
         RawEvent(VAULT, OURS, 2, Channel.CPI, 3, b"fourth"),
     )
+
+
+@pytest.mark.parametrize(
+    "logs",
+    [
+        # Another program's line stands where the instruction's should, and one is missing.
+        [
+            invoke(OURS),
+            "Program log: a",
+            invoke(VAULT, 2),
+            success(VAULT),
+            success(OURS),
+            invoke(OURS),
+            success(OURS),
+        ],
+        [invoke(OURS), "Program log: a", success(OURS), invoke(OURS), success(OURS)],
+        [invoke(OURS), invoke(OURS, 2), success(OURS), "Program log: a", success(OURS)],
+        # All the lines are there, but what stood in the hole nobody knows.
+        [
+            *(invoke(OURS), invoke(OURS, 2), success(OURS), "Program log: a", success(OURS)),
+            *(invoke(OURS), "Log truncated", success(OURS)),
+        ],
+    ],
+)
+def test_lines_and_instructions_that_do_not_match_are_counted_apart(logs: list[str]) -> None:
+    instructions = (Instruction(OURS, (), b"", (self_call(OURS, b"said"),)), Instruction(OURS, (), b""))
+    assert events(logs, instructions) == (RawEvent(OURS, None, 1, Channel.CPI, 1, b"said"),)
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,14 @@ async def test_a_refused_transaction_is_an_incident_and_its_events_stay(
 
 async def test_undecoded_events_are_kept_with_their_bytes(writer: Writer, make: Any, fetch: Any) -> None:
     key = EventKey(block_time=make.time(1), slot=1, tx_index=0, ordinal=8, signature="sig1-0")
-    one = Undecoded(key=key, program="Program", channel=Channel.LOG, data=b"\0junk", reason="no layout: \0")
+    one = Undecoded(
+        key=key,
+        program="Program",
+        channel=Channel.LOG,
+        data=b"\0junk",
+        reason="no layout: \0",
+        caller="Caller",
+    )
     await writer.commit(make.batch(1, 1, [make.trade(1)], undecoded=[one]), epoch=None)
     assert await fetch("SELECT ordinal, channel, data, reason FROM heliograph.undecoded") == [
         (8, "log", b"\0junk", "no layout: \u2400")

@@ -93,8 +93,6 @@ async def add(settings: Settings, stream: str, file: Path, *, from_slot: int, pr
         f"stream {stream}: {idl.name} is in force from slot {from_slot}; {arrived.decoded} events were decoded with "
         f"it, {arrived.left} are left undecoded"
     )
-    if row.led:
-        print(f"the indexer of {stream} uses it on new slots once it is restarted")
     return 0
 
 

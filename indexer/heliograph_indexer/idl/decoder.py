@@ -131,7 +131,8 @@ class _Reader:
         )
         self.source = generated.source
         digest = sha256(self.source.encode()).hexdigest()[:12]
-        file = f"<heliograph {decoder.idl.name} {self.kind} {self.name} {digest}>"
+        # A name may hold anything that JSON does, a file's no NUL.
+        file = f"<heliograph {decoder.idl.name} {self.kind} {self.name} {digest}>".replace("\0", "\u2400")
         # Tracebacks and profilers find the source here; the digest keeps versions apart.
         linecache.cache[file] = (len(self.source), None, self.source.splitlines(keepends=True), file)
         # The source holds nothing of the IDL but names, and these only as quoted text (repr).

@@ -10,6 +10,9 @@ from heliograph_core.errors import IdlError
 SHOWN_CHARACTERS = 80
 """How much of a wrong value an error message repeats."""
 
+MOST_DIGITS = 20
+"""Of a number that is written as text."""
+
 
 class Node:
     """A value in the document and the path to it, as in `$.events[2].fields[0].type`.
@@ -79,9 +82,15 @@ class Node:
     def error_code(self) -> int:
         """The member `code`; some generators write it as text."""
         member = self.get("code")
-        if isinstance(member.value, str) and member.value.isascii() and member.value.isdigit():
-            return int(member.value)
-        return member.integer()
+        written = member.digits()
+        return member.integer() if written is None else written
+
+    def digits(self) -> int | None:
+        """The number that a text of decimal digits stands for, None for anything else."""
+        text = self.value
+        if isinstance(text, str) and len(text) <= MOST_DIGITS and text.isascii() and text.isdigit():
+            return int(text)
+        return None
 
     def flag(self, key: str) -> bool:
         """The boolean of that name; absent is false."""

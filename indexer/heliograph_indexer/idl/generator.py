@@ -233,10 +233,13 @@ class _Function:
         keys = tuple(field.name for field in body.fields)
         value = self.names.fresh()
         self.line(f"{value} = {self.names.constant('blank', keys, lambda: dict.fromkeys(keys).copy)}()")
-        for field in body.fields:
+        known = None
+        for field, following in zip(body.fields, (*body.fields[1:], None), strict=True):
             target = f"{value}[{field.name!r}]"
-            if isinstance(field.type, Option) and not field.type.fixed and not self.is_full(depth):
-                self.option(field.type.item, field.type.tag, depth, target)
+            if isinstance(field.type, Option) and not field.type.fixed and (known or not self.is_full(depth)):
+                ahead = self.names.fresh() if following and _begins_with_a_tag(following.type) else None
+                self.option(field.type.item, field.type.tag, depth, target, known, ahead)
+                known = ahead
             else:
                 expression = self.read(field.type, depth)
                 self.pending.append(f"{target} = {expression}")
@@ -262,10 +265,13 @@ class _Function:
             self.moving, self.at = True, 0
         return name
 
-    def assign(self, value: str, expression: str) -> None:
-        """Gives the expression's value a name of its own."""
-        if self.run_names and expression == self.run_names[-1]:
-            self.run_names[-1] = value
+    def assign(self, value: str, expression: str, ahead: str | None) -> None:
+        """Gives the expression's value a name of its own. ahead: as in option()."""
+        last = len(self.run_names) - 1
+        if ahead is not None:
+            self.append("B", [ahead], 1)
+        if last >= 0 and expression == self.run_names[last]:
+            self.run_names[last] = value
             self.flush()
         else:
             self.flush()
@@ -276,21 +282,37 @@ class _Function:
         """A block that begins where the code before it ended, and ends with `o` at its own end."""
         self.line(head)
         self.indent += 1
-        moving, at = self.moving, self.at
+        moving, at, before = self.moving, self.at, len(self.lines)
         yield
         self.move(self.place())
+        if len(self.lines) == before:
+            self.line("pass")
         self.indent -= 1
         self.moving, self.at = moving, at
 
-    def option(self, item: Type, tag: Number, depth: int, target: str | None = None) -> str:
-        """target: where the value goes; it holds None already."""
-        present = self.tag(tag)
+    def option(
+        self,
+        item: Type,
+        tag: Number,
+        depth: int,
+        target: str | None = None,
+        known: str | None = None,
+        ahead: str | None = None,
+    ) -> str:
+        """target: where the value goes; it holds None already.
+
+        known: the variable that holds the tag, where that was read already. ahead: the variable for the byte that follows the
+        option, the tag of the next one: it comes with the value, in one unpack.
+        """
+        present = known or self.tag(tag)
         value = target or self.names.fresh()
         with self.branch(f"if {present} == 1:"):
-            self.assign(value, self.read(item, depth + 1))
+            self.assign(value, self.read(item, depth + 1), ahead)
         with self.branch(f"elif {present} == 0:"):
             if target is None:
                 self.line(f"{value} = None")
+            if ahead is not None:
+                self.append("B", [ahead], 1)
         self.refuse_else()
         self.moving, self.at = True, 0
         return value
@@ -298,6 +320,9 @@ class _Function:
     def enum(self, enum: Enum, depth: int) -> str:
         tag = self.tag(enum.tag)
         value = self.names.fresh()
+        if not enum.variants:
+            # A type without values: whatever the tag is, it stands for nothing.
+            self.line("raise ValueError")
         word = "if"
         for variant in enum.variants:
             with self.branch(f"{word} {tag} == {variant.tag}:"):
@@ -308,7 +333,8 @@ class _Function:
                     self.flush()
                     self.line(f"{value} = {{{variant.name!r}: {expression}}}")
             word = "elif"
-        self.refuse_else()
+        if enum.variants:
+            self.refuse_else()
         self.moving, self.at = True, 0
         return value
 
@@ -374,3 +400,7 @@ class _Function:
         self.line(f"for _ in range({number}):")
         self.line(f"    {each}, o = {read}(d, o)")
         self.line(f"    {value}.append({each})")
+
+
+def _begins_with_a_tag(type_: Type) -> bool:
+    return isinstance(type_, Option) and not type_.fixed and type_.tag == Number("u8")

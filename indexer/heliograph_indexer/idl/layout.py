@@ -35,6 +35,9 @@ MOST_EMPTY_VALUES = 64
 MOST_LEVELS = 64
 """How deep types may be nested, named ones followed; a type that holds itself counts once."""
 
+MOST_BYTES = 10 << 20
+"""Of a value: the largest account that a cluster has."""
+
 
 class Sizes:
     """Sizes of an IDL's types. Every method raises IdlError for a type that can have none."""
@@ -184,7 +187,7 @@ def check(idl: Idl) -> None:
                 _check_type(sizes, type_, inner_place)
                 limits.check(type_, inner_place)
             if in_memory(idl, layout.type):
-                sizes.memory(layout.type, place)
+                limits.check_size(sizes.memory(layout.type, place)[0], place)
     for instruction in idl.instructions:
         for place, type_ in _inner(instruction.args, f"$.instructions.{instruction.name}"):
             _check_type(sizes, type_, place)
@@ -245,10 +248,17 @@ class _Limits:
         self._levels: dict[str, int] = {}
 
     def check(self, type_: Type, path: str) -> None:
+        self.check_size(self._sizes.least(type_), path)
         if self._empty_values(type_) > MOST_EMPTY_VALUES + self._sizes.least(type_):
             raise IdlError(f"it makes more than {MOST_EMPTY_VALUES} values out of no bytes", path=path)
         if self._depth(type_) > MOST_LEVELS:
             raise IdlError(f"it is nested deeper than {MOST_LEVELS} levels", path=path)
+
+    def check_size(self, size: int, path: str) -> None:
+        if size > MOST_BYTES:
+            raise IdlError(
+                f"its values take more than {MOST_BYTES} bytes, more than an account has", path=path
+            )
 
     def _empty_values(self, type_: Type) -> int:
         """How many of its values take no bytes."""

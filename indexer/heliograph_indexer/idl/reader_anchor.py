@@ -41,6 +41,8 @@ from heliograph_indexer.idl.model import (
 )
 from heliograph_indexer.idl.names import unique_fields
 
+MOST_INSTANCE_NAME = 1 << 14
+"""Characters of a generic type with its arguments spelled out."""
 MOST_INSTANCES = 4096
 """Types that generics may unfold to; a generic that names itself with growing arguments never ends."""
 
@@ -206,6 +208,9 @@ class _Reader:
             return Defined(name)
         values = [self._argument(item, arguments) for item in given]
         instance = f"{name}<{','.join(_spelled(value) for value in values)}>"
+        # An argument that repeats its parameter doubles with every level.
+        if len(instance) > MOST_INSTANCE_NAME:
+            node.fail(f"the arguments of {name} are longer than {MOST_INSTANCE_NAME} characters")
         self._instance(source, instance, dict(zip(parameters, values, strict=True)))
         return Defined(instance)
 
@@ -224,9 +229,8 @@ class _Reader:
         if isinstance(node.value, dict):
             return self._parameter(node.get("generic"), arguments)
         if isinstance(node.value, str):
-            if node.value.isascii() and node.value.isdigit():
-                return int(node.value)
-            return self._parameter(node, arguments)
+            written = node.digits()
+            return self._parameter(node, arguments) if written is None else written
         return node.integer()
 
     def _parameter(self, node: Node, arguments: _Arguments) -> int:

@@ -26,7 +26,7 @@ WHERE stream = $1 AND holder = $4 AND slots <@ int8range($2, $3, '[]');
 
 -- name: lock_stream
 -- NO KEY: rows that refer to the stream take its key share, and two writers that hold it would wait for each other.
-SELECT epoch, seq, coalesce(head_slot, first_slot) AS reached
+SELECT epoch, seq, idl_count, coalesce(head_slot, first_slot) AS reached
 FROM heliograph.streams
 WHERE name = $1
 FOR NO KEY UPDATE;

@@ -7,12 +7,18 @@ WITH added AS (
     VALUES ($1, $2, $3, $4, $5::text::jsonb)
     ON CONFLICT (stream, program, first_slot) DO NOTHING
     RETURNING sha256, idl::text
+), counted AS (
+    UPDATE heliograph.streams SET idl_count = idl_count + 1
+    WHERE name = $1 AND EXISTS (SELECT FROM added)
 )
 SELECT sha256, idl FROM added
 UNION ALL
 SELECT sha256, idl::text
 FROM heliograph.idls
 WHERE stream = $1 AND program = $2 AND first_slot = $3;
+
+-- name: count_idls
+SELECT idl_count FROM heliograph.streams WHERE name = $1;
 
 -- name: list_idls
 SELECT program, first_slot, sha256, idl::text
@@ -22,7 +28,7 @@ ORDER BY program, first_slot;
 
 -- name: list_undecoded
 -- A page of what the programs said and nothing fitted, in chain order, after the given place.
-SELECT extract(epoch FROM block_time)::bigint AS block_time, slot, tx_index, ordinal, signature, program, channel, data
+SELECT extract(epoch FROM block_time)::bigint AS block_time, slot, tx_index, ordinal, signature, program, channel, data, caller
 FROM heliograph.undecoded
 WHERE stream = $1
   AND (block_time, slot, tx_index, ordinal) > (to_timestamp($2::bigint), $3::bigint, $4::integer, $5::integer)

@@ -372,6 +372,24 @@ def test_names_from_an_idl_are_text_and_never_code() -> None:
     assert Decoder(idl).event(Encoder(idl).event("Said", value)) == ("Said", value)
 
 
+def test_a_name_may_hold_nul() -> None:
+    event = {"name": "a\0b", "discriminator": [1], "fields": [{"name": "\0", "type": "u8"}]}
+    idl = read_idl({"version": "0.1.0", "name": "\0", "events": [event]})
+    assert Decoder(idl).event(b"\1\7") == ("a\0b", {"\0": 7})
+
+
+def test_an_enum_without_variants_has_no_value() -> None:
+    never = {"name": "Never", "type": {"kind": "enum", "variants": []}}
+    fields: list[Json] = [
+        {"name": "text", "type": "string"},
+        {"name": "never", "type": {"defined": {"name": "Never"}}},
+    ]
+    idl = read_idl(document(fields, [never]))
+    (layout,) = idl.events
+    with pytest.raises(DecodeError, match="never"):
+        Decoder(idl).event(layout.discriminator + bytes(8))
+
+
 def test_a_layout_of_thousands_of_fields_is_split_into_functions() -> None:
     wide = {
         "name": "Wide",

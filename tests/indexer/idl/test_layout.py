@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from heliograph_core.errors import IdlError
-from heliograph_indexer.idl.layout import Sizes
+from heliograph_indexer.idl.layout import MOST_BYTES, Sizes
 from heliograph_indexer.idl.model import Defined, Idl, Struct
 from heliograph_indexer.idl.reader import read_idl
 
@@ -129,6 +129,20 @@ def test_types_that_cannot_be_read_are_refused(types: list[Any], message: str) -
 def test_types_that_multiply_without_bytes_are_refused() -> None:
     doubling = [struct("D0")] + [struct(f"D{n}", own(f"D{n - 1}"), own(f"D{n - 1}")) for n in range(1, 40)]
     with pytest.raises(IdlError, match="values out of no bytes"):
+        idl_of(*doubling)
+
+
+@pytest.mark.parametrize("length", [MOST_BYTES + 1, 1 << 62, 10**20 - 1])
+def test_types_larger_than_any_account_are_refused(length: int) -> None:
+    kept = struct("Kept", {"array": ["u8", MOST_BYTES]})
+    assert Sizes(idl_of(kept)).least(Defined("Kept")) == MOST_BYTES
+    for item in ("u8", "bool"):
+        with pytest.raises(IdlError, match=r"\$\.types\.Large.*more than 10485760 bytes"):
+            idl_of(struct("Large", {"array": [item, length]}))
+    doubling = [struct("D0", "u8")] + [
+        struct(f"D{n}", own(f"D{n - 1}"), own(f"D{n - 1}")) for n in range(1, 40)
+    ]
+    with pytest.raises(IdlError, match="more than 10485760 bytes"):
         idl_of(*doubling)
 
 

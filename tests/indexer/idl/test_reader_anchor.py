@@ -259,6 +259,10 @@ GENERIC = struct("G", [{"name": "x", "type": {"generic": "T"}}], generics=[{"kin
             {"types": [struct("A", [{"array": ["u8", -1]}])]},
             "[1]: expected an integer of at least 0, found -1",
         ),
+        (
+            {"types": [struct("A", [{"array": ["u8", "9" * 5000]}])]},
+            "[1]: 9999999999999999999",
+        ),
         ({"types": [struct("A", [{"generic": "T"}])]}, "T is no type parameter here"),
         ({"types": [GENERIC, struct("A", [{"defined": "G"}])]}, "type G takes 1 generic arguments, found 0"),
         (
@@ -279,6 +283,7 @@ GENERIC = struct("G", [{"name": "x", "type": {"generic": "T"}}], generics=[{"kin
             "$.events: E and F have the same discriminator 01",
         ),
         ({"errors": [{"name": "Bad"}]}, "$.errors[0].code: expected an integer"),
+        ({"errors": [{"name": "Bad", "code": "9" * 5000}]}, "$.errors[0].code: expected an integer"),
         ({"instructions": [{"discriminator": [1]}]}, "$.instructions[0].name: expected text"),
     ],
 )
@@ -286,6 +291,22 @@ def test_what_is_wrong_is_named_with_its_place(parts: dict[str, Any], message: s
     with pytest.raises(IdlError) as caught:
         read_idl(spec(**parts))
     assert message in str(caught.value)
+
+
+def test_generics_that_double_their_argument_with_each_level_are_refused() -> None:
+    pair: dict[str, Any] = {"tuple": [{"generic": "T"}, {"generic": "T"}]}
+    levels = [
+        struct(
+            f"G{level}",
+            [{"defined": {"name": f"G{level + 1}", "generics": [{"kind": "type", "type": pair}]}}],
+            generics=[{"kind": "type", "name": "T"}],
+        )
+        for level in range(60)
+    ]
+    last = struct("G60", [{"generic": "T"}], generics=[{"kind": "type", "name": "T"}])
+    first = {"defined": {"name": "G0", "generics": [{"kind": "type", "type": "u8"}]}}
+    with pytest.raises(IdlError, match=r"the arguments of G\d+ are longer than 16384 characters"):
+        read_idl(spec(types=[struct("A", [first]), *levels, last]))
 
 
 def test_a_generic_that_grows_without_end_is_refused() -> None:
