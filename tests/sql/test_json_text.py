@@ -48,6 +48,11 @@ def test_bytes_are_base64_and_enums_their_value_also_beside_nul() -> None:
     assert json_text(value) == '{"data":"AAE=","channel":"data","amount":1.50,"text":"a\u2400b"}'
 
 
+def test_floats_that_are_no_numbers_are_told_apart_from_nothing() -> None:
+    value = {"a": [float("nan"), None, float("inf")], "b": float("-inf"), "c": 1.5, "d": "x\0"}
+    assert json_text(value) == '{"a":["nan",null,"inf"],"b":"-inf","c":1.5,"d":"x\u2400"}'
+
+
 def test_what_json_cannot_say_is_a_type_error() -> None:
     with pytest.raises(TypeError):
         encode_json(object())
