@@ -1,0 +1,48 @@
+"""What one statement gathers while it is written: its parameters, its aliases, and the named parts it is filled from."""
+
+from __future__ import annotations
+
+import re
+
+from heliograph_graphql.entity import Catalog, Entity
+from heliograph_graphql.parameters import Param
+from heliograph_graphql.sql_text import constant, fill, key_text, opaque, quote
+from heliograph_sql.queries import load
+
+_TOKEN = re.compile(r"\{(id|query)\.(\w+)(?:\.(\w+))?\}")
+
+
+class Scratch:
+    """Hands out aliases and collects parameters. Aliases hold an `@`, which no GraphQL name can,
+
+    because `row_to_json(x)` means a column x where there is one.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.params: list[Param] = []
+        self._catalog = catalog
+        self._aliases = 0
+
+    def alias(self) -> str:
+        self._aliases += 1
+        return quote(f"@{self._aliases}t")
+
+    def param(self, param: Param, kind: str) -> str:
+        self.params.append(param)
+        return f"${len(self.params)}::{kind}"
+
+    def identity(self, entity: Entity, row: str) -> str:
+        """The row's global id, as node_id.py reads it."""
+        values = ", ".join(
+            key_text(f"{row}.{quote(name)}", entity.by_column[name]) for name in entity.identity
+        )
+        return opaque("n", f"json_build_array({constant(entity.name)}, {values})")
+
+    def fragment(self, name: str, **values: str) -> str:
+        def replace(match: re.Match[str]) -> str:
+            what, first, second = match.groups()
+            if what == "query":
+                return self.fragment(first)
+            return self.identity(self._catalog.by_name[first], second)
+
+        return fill(_TOKEN.sub(replace, load("graphql.sql")[name]), **values)

@@ -1,0 +1,88 @@
+"""What a page says of completeness, for the range that its filter asks for. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from heliograph_graphql.entity import Bound, Entity
+from heliograph_graphql.parameters import ValueParam, sql_type
+from heliograph_graphql.plan import Leaf, Operator, Page, PartList, PartOf, Typename
+from heliograph_graphql.scratch import Scratch
+from heliograph_graphql.sql_conditions import conjuncts
+from heliograph_graphql.sql_text import constant, json_object, quote, shown
+
+# What completeness of a page is asked for: how to write the streams and bounds; what is absent was not asked.
+Range = Mapping[str, Callable[[], str]]
+_RANGE_NAMES = ("streams", "from_slot", "through_slot", "from_time", "through_time")
+
+
+class Completeness:
+    """Writes the parts of one statement that speak of streams and coverage, and not of rows."""
+
+    def __init__(self, scratch: Scratch) -> None:
+        self._scratch = scratch
+
+    def part(self, node: PartOf, asked: Range) -> str:
+        source = self._asked_query(node.part.fragment, asked)
+        items = {}
+        for key, item in node.items.items():
+            if isinstance(item, Typename):
+                items[key] = constant(item.name)
+            elif isinstance(item, PartList):
+                leaves = {k: self._part_leaf(leaf) for k, leaf in item.items.items()}
+                nested = self._asked_query(item.part.fragment, asked)
+                items[key] = (
+                    f"(SELECT coalesce(json_agg({json_object(leaves)}), '[]'::json) FROM ({nested}) \"@f\")"
+                )
+            else:
+                items[key] = self._part_leaf(item)
+        return f'(SELECT {json_object(items)} FROM ({source}) "@f")'
+
+    @staticmethod
+    def _part_leaf(item: Leaf | Typename) -> str:
+        return (
+            constant(item.name)
+            if isinstance(item, Typename)
+            else shown(f'"@f".{quote(item.field.name)}', item.field)
+        )
+
+    def _asked_query(self, fragment: str, asked: Range) -> str:
+        text = self._scratch.fragment(fragment)
+        for name in _RANGE_NAMES:
+            token = "{" + name + "}"
+            if token in text:
+                text = text.replace(token, asked[name]() if name in asked else "NULL")
+        return text
+
+    def asked(self, page: Page, parent_entity: Entity | None, parent: str | None) -> Range:
+        """The range that the filter asks for, as far as comparisons that all must hold say; the narrowest counts."""
+        found: dict[str, list[Callable[[], str]]] = {}
+        for part in conjuncts(page.where):
+            if part.value is None:
+                continue
+            field = part.field
+            kind = "slot" if field.bound is Bound.SLOT else "time" if field.name == "block_time" else None
+            if field.name == page.entity.stream and part.operator in (Operator.EQ, Operator.IN):
+                write = partial(self._scratch.param, ValueParam(part.value, many=True), "text[]")
+                found.setdefault("streams", []).append(write)
+            elif kind is not None and part.operator is not Operator.IN:
+                write = partial(self._scratch.param, ValueParam(part.value), sql_type(field))
+                if part.operator in (Operator.EQ, Operator.GT, Operator.GTE):
+                    found.setdefault(f"from_{kind}", []).append(write)
+                if part.operator in (Operator.EQ, Operator.LT, Operator.LTE):
+                    found.setdefault(f"through_{kind}", []).append(write)
+        if parent_entity is not None and parent is not None:
+            stream = f"ARRAY[{parent}.{quote(parent_entity.stream)}]"
+            found["streams"] = [lambda: stream]
+        return {name: partial(_meet, name, writes) for name, writes in found.items()}
+
+
+def _meet(name: str, writes: Sequence[Callable[[], str]]) -> str:
+    """One bound for several: the highest beginning, the lowest end, the streams that all of them name."""
+    written = [write() for write in writes]
+    if len(written) == 1:
+        return written[0]
+    if name == "streams":
+        return f"ARRAY({' INTERSECT '.join(f'SELECT unnest({each})' for each in written)})"
+    return f"{'GREATEST' if name.startswith('from_') else 'LEAST'}({', '.join(written)})"

@@ -1,0 +1,239 @@
+"""Rows to SQL: objects, connections, edges. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+
+from heliograph_graphql.entity import Entity, Field
+from heliograph_graphql.parameters import GivenParam, IdentityParam, LimitParam, sql_type
+from heliograph_graphql.plan import (
+    EdgeCursor,
+    Edges,
+    Leaf,
+    Node,
+    Nodes,
+    One,
+    Page,
+    PageFact,
+    PageInfo,
+    PageNode,
+    PartOf,
+    Row,
+    TotalCount,
+    Typename,
+)
+from heliograph_graphql.scratch import Scratch
+from heliograph_graphql.sql_completeness import Completeness, Range
+from heliograph_graphql.sql_conditions import Conditions
+from heliograph_graphql.sql_text import (
+    constant,
+    json_object,
+    key_text,
+    opaque,
+    order_by,
+    quote,
+    quote_table,
+    shown,
+)
+
+WINDOW = "window_start"
+"""What a windowed page asks of its caller: a timestamptz."""
+
+
+class Rows:
+    """Writes the rows of one statement. windowed: the page that is to look only so far back."""
+
+    def __init__(
+        self, scratch: Scratch, conditions: Conditions, most_rows: int, windowed: Page | None = None
+    ) -> None:
+        self.is_windowed = False
+        self._windowed = windowed
+        self._scratch = scratch
+        self._conditions = conditions
+        self._completeness = Completeness(scratch)
+        self._most_rows = most_rows
+
+    def object(self, entity: Entity, items: Mapping[str, Node], row: str) -> str:
+        """A JSON object of the row at alias `row`, keys in the order of `items`."""
+        return json_object({key: self._value(node, entity, row) for key, node in items.items()})
+
+    def _value(self, node: Node, entity: Entity, row: str) -> str:
+        if isinstance(node, Typename):
+            return constant(node.name)
+        if isinstance(node, Leaf):
+            return self._leaf(node.field, entity, row)
+        if isinstance(node, One):
+            return self._one(node, row)
+        return self.page(node, entity, row)
+
+    def _leaf(self, field: Field, entity: Entity, row: str) -> str:
+        if field.fragment == "id":
+            return self._scratch.identity(entity, row)
+        if field.fragment is not None:
+            return shown(self._scratch.fragment(field.fragment, row=row), field)
+        return shown(f"{row}.{quote(field.name)}", field)
+
+    def _one(self, node: One, parent: str) -> str:
+        row = self._scratch.alias()
+        tie = self._conditions.tie(node.relation, node.entity, row, parent)
+        value = self.object(node.entity, node.items, row)
+        return f"(SELECT {value} FROM {quote_table(node.entity.table)} {row} WHERE {tie} LIMIT 1)"
+
+    def row(self, root: Row) -> str:
+        entity, table = root.entity, self._scratch.alias()
+        parts = [self._conditions.condition(root.where, entity, table)]
+        if root.identity is not None:
+            fields = tuple(entity.by_column[name] for name in entity.identity)
+            for index, field in enumerate(fields):
+                value = self._scratch.param(
+                    IdentityParam(root.identity, entity.name, fields, index), sql_type(field)
+                )
+                parts.append(f"{table}.{quote(field.name)} = {value}")
+        row = self._scratch.alias()
+        found = (
+            f"SELECT {table}.* FROM {quote_table(entity.table)} {table} "
+            f"WHERE {' AND '.join(parts)} {order_by(root.sorts, table)} LIMIT 1"
+        )
+        return f"SELECT {self.object(entity, root.items, row)} FROM ({found}) {row}"
+
+    # -- pages
+
+    def page(self, page: Page, parent_entity: Entity | None, parent: str | None) -> str:
+        """A connection as one JSON object."""
+        entity, table = page.entity, self._scratch.alias()
+
+        @cache
+        def matching() -> str:
+            # Written only where rows are read or counted: PostgreSQL refuses a parameter that is used nowhere.
+            parts = []
+            if page.relation is not None and parent is not None:
+                parts.append(self._conditions.tie(page.relation, entity, table, parent))
+            parts.append(self._conditions.condition(page.where, entity, table))
+            return f"FROM {quote_table(entity.table)} {table} WHERE {' AND '.join(parts)}"
+
+        asked = self._completeness.asked(page, parent_entity, parent)
+        wants_next = _wants(page, PageFact.HAS_NEXT)
+        lists: list[str] = []
+
+        row = self._scratch.alias()
+        cursor = _cursor(page, row)
+
+        def listed(value: str) -> str:
+            lists.append(value)
+            name = f'"@a"."@{len(lists)}"'
+            return name
+
+        values = {
+            key: self._page_value(node, page, row, cursor, listed, matching, asked)
+            for key, node in page.items.items()
+        }
+        needs_rows = bool(lists) or any(isinstance(node, PageInfo) for node in page.items.values())
+        if not needs_rows:
+            return json_object(values)
+        first = self._scratch.param(LimitParam(page.first, self._most_rows), "bigint")
+        return self._page_of_rows(page, table, row, matching, values, lists, first, wants_next)
+
+    def _page_of_rows(
+        self,
+        page: Page,
+        table: str,
+        row: str,
+        matching: Callable[[], str],
+        values: Mapping[str, str],
+        lists: list[str],
+        first: str,
+        wants_next: bool,
+    ) -> str:
+        after = f" AND {self._conditions.after(page, table)}" if page.after is not None else ""
+        limit = f"{first} + 1" if wants_next else first
+        windowed = page is self._windowed
+        if windowed:
+            self.is_windowed = True
+            start = self._scratch.param(GivenParam(WINDOW), "timestamptz")
+            after += f" AND {table}.{quote(page.sorts[0].field.name)} >= {start}"
+        found = f"SELECT {table}.* {matching()}{after} {order_by(page.sorts, table)} LIMIT {limit}"
+        wants_ends = _wants(page, PageFact.START) or _wants(page, PageFact.END)
+        if wants_next or wants_ends:
+            found = f'SELECT {table}.*, row_number() OVER () AS "@n", count(*) OVER () AS "@c" FROM ({found}) {table}'
+        made = [f'{value} AS "@{index}"' for index, value in enumerate(lists, 1)]
+        kept = f' FILTER (WHERE "@r"."@n" <= {first})' if wants_next else ""
+        facts = [
+            f'coalesce(json_agg("@r"."@{index}"){kept}, \'[]\'::json) AS "@{index}"'
+            for index in range(1, len(lists) + 1)
+        ]
+        if wants_next or wants_ends:
+            made.append(f'{row}."@n", {row}."@c"')
+        if wants_next:
+            facts.append(f'coalesce(max("@r"."@c") > {first}, false) AS "@more"')
+        if wants_ends:
+            last = f'least("@c", {first})'
+            made.append(f'CASE WHEN "@n" = 1 OR "@n" = {last} THEN {_cursor(page, row)} END AS "@k"')
+            facts.append(f'max("@r"."@k") FILTER (WHERE "@r"."@n" = least(1, {first})) AS "@start"')
+            facts.append(f'max("@r"."@k") FILTER (WHERE "@r"."@n" = least("@r"."@c", {first})) AS "@end"')
+        answer = json_object(values)
+        if windowed:
+            facts.append('count(*) AS "@found"')
+            answer = f'CASE WHEN "@a"."@found" >= {limit} THEN {answer} END'
+        facts = facts or ["1"]
+        inner = f"SELECT {', '.join(made) or '1'} FROM ({found}) {row}"
+        return f'(SELECT {answer} FROM (SELECT {", ".join(facts)} FROM ({inner}) "@r") "@a")'
+
+    def _page_value(
+        self,
+        node: PageNode,
+        page: Page,
+        row: str,
+        cursor: str,
+        listed: Callable[[str], str],
+        matching: Callable[[], str],
+        asked: Range,
+    ) -> str:
+        if isinstance(node, Typename):
+            return constant(node.name)
+        if isinstance(node, Nodes):
+            return listed(self.object(page.entity, node.items, row))
+        if isinstance(node, Edges):
+            return listed(self._edge(node, page, row, cursor))
+        if isinstance(node, TotalCount):
+            return f"(SELECT count(*) {matching()})"
+        if isinstance(node, PartOf):
+            return self._completeness.part(node, asked)
+        return self._page_info(node, page)
+
+    def _edge(self, node: Edges, page: Page, row: str, cursor: str) -> str:
+        items = {}
+        for key, item in node.items.items():
+            if isinstance(item, EdgeCursor):
+                items[key] = cursor
+            elif isinstance(item, Typename):
+                items[key] = constant(item.name)
+            else:
+                items[key] = self.object(page.entity, item.items, row)
+        return json_object(items)
+
+    @staticmethod
+    def _page_info(node: PageInfo, page: Page) -> str:
+        facts = {
+            PageFact.HAS_NEXT: '"@a"."@more"',
+            PageFact.HAS_PREVIOUS: "false" if page.after is None else "true",
+            PageFact.START: '"@a"."@start"',
+            PageFact.END: '"@a"."@end"',
+        }
+        return json_object(
+            {
+                key: constant(item.name) if isinstance(item, Typename) else facts[item]
+                for key, item in node.items.items()
+            }
+        )
+
+
+def _wants(page: Page, fact: PageFact) -> bool:
+    infos = (node for node in page.items.values() if isinstance(node, PageInfo))
+    return any(fact in info.items.values() for info in infos)
+
+
+def _cursor(page: Page, row: str) -> str:
+    """The row's keyset cursor, as core's decode_keyset reads it."""
+    values = ", ".join(key_text(f"{row}.{quote(sort.field.name)}", sort.field) for sort in page.sorts)
+    return opaque("k", f"json_build_array('{page.order}'::text, json_build_array({values}))")
