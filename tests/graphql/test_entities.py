@@ -23,7 +23,7 @@ TYPES: dict[Kind, set[str]] = {
     Kind.JSON: {"jsonb"},
 }
 # What operators see and clients do not.
-HIDDEN = {"heliograph.streams": {"epoch", "leader", "leader_expires"}}
+HIDDEN = {"heliograph.streams": {"epoch", "leader", "leader_expires", "idl_count"}}
 
 
 @pytest.mark.parametrize("entity", CATALOG.entities, ids=lambda entity: entity.name)
