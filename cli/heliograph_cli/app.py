@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import Abort, TyperException
 
-from heliograph_cli import decode_app, idl_app, stream_app
+from heliograph_cli import analyst_app, decode_app, idl_app, stream_app
 from heliograph_cli.failure import FAILED, INTERRUPTED, report
 from heliograph_cli.interrupt import leave_on_signal, run_until_stopped
 from heliograph_cli.options import (
@@ -40,6 +40,7 @@ app = typer.Typer(
 app.add_typer(stream_app.app, name="stream")
 app.add_typer(idl_app.app, name="idl")
 app.add_typer(decode_app.app, name="decode")
+app.add_typer(analyst_app.app, name="analyst")
 
 StreamsArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[STREAM]", help="Streams to index; all without one.")
@@ -266,3 +267,51 @@ def localnet(
         keep_truth=False,
     )
     return run_until_stopped(command.localnet(settings, seconds=seconds))
+
+
+@app.command()
+def export(
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="trades, perps.trades, STREAM.event_name, …")],
+    first: Annotated[
+        str | None, typer.Option("--from", metavar="SLOT|TIME", help="First slot, or the time to begin at.")
+    ] = None,
+    last: Annotated[
+        str | None, typer.Option("--to", metavar="SLOT|TIME", help="Last slot, or the time to end before.")
+    ] = None,
+    stream: Annotated[
+        str | None, typer.Option("--stream", metavar="NAME", help="Rows of this stream alone.")
+    ] = None,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format", metavar="csv|parquet", help="Without one, what the file's name ends with; csv."
+        ),
+    ] = None,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", help="Where to; stdout without one.")
+    ] = "-",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the file where there is one.")
+    ] = False,
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+    data_dir: DataDirOption = None,
+    verbose: VerboseOption = False,
+) -> int:
+    """The rows of a table as CSV or Parquet, and through which slot they are complete."""
+    write_logs(verbose, None)
+    settings = settings_of(config, database=database, data_dir=data_dir)
+    from heliograph_cli.commands import export as command
+
+    return until_done(
+        command.export(
+            settings,
+            table,
+            first=first,
+            last=last,
+            stream=stream,
+            wanted=format_,
+            output=output,
+            overwrite=overwrite,
+        )
+    )

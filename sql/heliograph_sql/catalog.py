@@ -24,12 +24,13 @@ class CatalogColumn(msgspec.Struct, frozen=True):
 
 
 class CatalogTable(msgspec.Struct, frozen=True):
-    """A table and its columns, in order."""
+    """A table or view and its columns, in order. PostgreSQL says of every column of a view that it may be NULL."""
 
     schema: str
     name: str
     comment: str | None
     columns: tuple[CatalogColumn, ...]
+    view: bool
 
     @property
     def full_name(self) -> str:
@@ -37,13 +38,15 @@ class CatalogTable(msgspec.Struct, frozen=True):
 
 
 def read_catalog(url: str, schemas: Sequence[str] = SCHEMAS) -> list[CatalogTable]:
-    """The tables of these schemas in name order."""
+    """The tables and views of these schemas in name order."""
     with driver_errors("database"), psycopg.connect(url) as connection:
         rows = connection.execute(load("catalog.sql")["list_columns"], {"schemas": list(schemas)}).fetchall()
     tables = []
-    for (schema, table, comment), group in groupby(rows, key=lambda row: (row[0], row[1], row[6])):
+    for (schema, table, comment, view), group in groupby(
+        rows, key=lambda row: (row[0], row[1], row[6], row[7])
+    ):
         columns = tuple(CatalogColumn(row[2], row[3], row[4], row[5]) for row in group)
-        tables.append(CatalogTable(schema, table, comment, columns))
+        tables.append(CatalogTable(schema, table, comment, columns, view))
     return tables
 
 
@@ -60,7 +63,9 @@ def write_markdown(tables: Sequence[CatalogTable]) -> str:
             "| --- | --- | --- |",
         ]
         for column in table.columns:
-            kind = _SHORT.get(column.type, column.type) + (", null" if column.nullable else "")
+            kind = _SHORT.get(column.type, column.type) + (
+                ", null" if column.nullable and not table.view else ""
+            )
             lines.append(f"| `{column.name}` | {kind} | {column.comment or ''} |")
         sections.append("\n".join(lines))
     return "\n\n".join(sections) + "\n"

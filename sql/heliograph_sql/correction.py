@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from heliograph_core.errors import WriteConflict
 from heliograph_core.records import Market
@@ -17,8 +17,15 @@ _TABLES = sorted(
 )
 
 
-async def clear_slots(connection: Any, stream: str, slots: Sequence[int], batch: Batch) -> list[str]:
-    """Deletes all rows of the slots, takes balances and markets back to what is left; the keys of positions touched."""
+class Cleared(NamedTuple):
+    """What was taken back: keys of positions that lost changes, and the block times of what was deleted."""
+
+    keys: list[str]
+    times: list[int]
+
+
+async def clear_slots(connection: Any, stream: str, slots: Sequence[int], batch: Batch) -> Cleared:
+    """Deletes all rows of the slots, takes balances and markets back to what is left."""
     queries = load("correct.sql")
     await connection.execute(queries["lock_correcting"], stream)
     times = await connection.fetch(queries["find_slot_times"], stream, slots)
@@ -40,7 +47,7 @@ async def clear_slots(connection: Any, stream: str, slots: Sequence[int], batch:
     )
     again = [state.market for state in batch.states if isinstance(state, Market)]
     await connection.execute(queries["delete_markets"], stream, slots, again)
-    return keys
+    return Cleared(keys, at[1])
 
 
 async def store_slots(

@@ -175,6 +175,7 @@ async def ensure_event_tables(database: Database, stream: str, tables: Iterable[
             for row in comments:
                 await connection.execute(row[0])
         await cut_tables(connection)
+        await connection.execute(load("streams.sql")["grant_analyst"])
 
 
 def _base_type(declared: str) -> PgType:

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 import psycopg
 
 from heliograph_core.errors import DatabaseError, SettingsError
+from heliograph_sql.analyst import ensure_group
+from heliograph_sql.continuous import place_rollups
 from heliograph_sql.failure import driver_errors
 from heliograph_sql.hypertables import enable_timescale
 from heliograph_sql.queries import load
@@ -35,10 +37,11 @@ class Migration:
 
 @dataclass(frozen=True)
 class Migrated:
-    """What `migrate` found and did. applied: names of the migrations that this call ran."""
+    """What `migrate` found and did. applied: names of the migrations that this call ran; warnings: what it could not do."""
 
     tier: Tier
     applied: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def list_migrations() -> tuple[Migration, ...]:
@@ -72,8 +75,11 @@ def migrate(url: str, migrations: Sequence[Migration] | None = None) -> Migrated
             _apply(connection, migration, place)
         enable_timescale(connection)
         tier = read_tier(connection)
+        place_rollups(connection, tier.edition)
+        warning = ensure_group(connection)
         connection.execute(queries["unlock_migrations"])
-    return Migrated(tier, tuple(migration.name for migration in pending))
+    warnings = () if warning is None else (warning,)
+    return Migrated(tier, tuple(migration.name for migration in pending), warnings)
 
 
 def describe(url: str) -> str:

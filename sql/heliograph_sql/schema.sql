@@ -4,6 +4,10 @@ CREATE SCHEMA heliograph;
 
 COMMENT ON SCHEMA heliograph IS 'Operation: what is indexed, how far, by whom and in which order.';
 
+CREATE SCHEMA heliograph_rollup;
+
+COMMENT ON SCHEMA heliograph_rollup IS 'How the aggregates of schema perps are kept; nothing here is for reading.';
+
 CREATE SCHEMA perps;
 
 COMMENT ON SCHEMA perps IS 'Canonical tables: one shape for every protocol. Amounts are exact, in human units.';
@@ -11,6 +15,379 @@ COMMENT ON SCHEMA perps IS 'Canonical tables: one shape for every protocol. Amou
 CREATE EXTENSION IF NOT EXISTS btree_gist WITH SCHEMA public;
 
 COMMENT ON EXTENSION btree_gist IS 'support for indexing common datatypes in GiST';
+
+CREATE FUNCTION heliograph.grant_analyst() RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    one text;
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'heliograph_analyst') THEN
+        RETURN;
+    END IF;
+    -- Of the operation tables by name: a later one may hold what is not for everybody. claims, dirty and rollups say
+    -- nothing of the data, but the aggregates read some of them with the rights of whoever asks.
+    GRANT USAGE ON SCHEMA heliograph, heliograph_rollup, perps TO heliograph_analyst;
+    GRANT SELECT ON heliograph.streams, heliograph.coverage, heliograph.commits, heliograph.slots, heliograph.transactions,
+        heliograph.signatures, heliograph.idls, heliograph.undecoded, heliograph.accounts, heliograph.incidents,
+        heliograph.rollups, heliograph.stale_ranges, heliograph.completeness, heliograph.gaps,
+        heliograph.schema_migrations TO heliograph_analyst;
+    FOREACH one IN ARRAY ARRAY['perps', 'heliograph_rollup'] || ARRAY(
+        SELECT s.name FROM heliograph.streams AS s JOIN pg_namespace AS n ON n.nspname = s.name
+    ) LOOP
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO heliograph_analyst', one);
+        EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO heliograph_analyst', one);
+        EXECUTE format('ALTER DEFAULT PRIVILEGES IN SCHEMA %I GRANT SELECT ON TABLES TO heliograph_analyst', one);
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION heliograph.grant_analyst() IS 'Lets heliograph_analyst read what analysts may, also tables that are made later; does nothing where there is no such role.';
+
+CREATE FUNCTION heliograph_rollup.bucket_of(width interval, at timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ SELECT date_bin(width, at, TIMESTAMPTZ '2000-01-01 00:00:00+00') $$;
+
+COMMENT ON FUNCTION heliograph_rollup.bucket_of(width interval, at timestamp with time zone) IS 'Beginning of the bucket that a time is in; days are those of UTC.';
+
+CREATE FUNCTION heliograph_rollup.buckets(width interval, first_time timestamp with time zone, end_time timestamp with time zone) RETURNS SETOF timestamp with time zone
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT b FROM generate_series(heliograph_rollup.bucket_of(width, first_time), end_time, width) AS b WHERE b < end_time
+$$;
+
+COMMENT ON FUNCTION heliograph_rollup.buckets(width interval, first_time timestamp with time zone, end_time timestamp with time zone) IS 'All buckets that begin before end_time, from the one that holds first_time on.';
+
+CREATE FUNCTION heliograph_rollup.candles_between(width interval, of_stream text, first_time timestamp with time zone, end_time timestamp with time zone) RETURNS TABLE(market text, price_kind text, bucket timestamp with time zone, open numeric, high numeric, low numeric, close numeric, volume numeric, quote numeric, points bigint)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    -- The least and the greatest pair by place carry the first and the last price: PostgreSQL has no first().
+    SELECT market, price_kind, heliograph_rollup.bucket_of(width, block_time),
+        (min(ARRAY[heliograph_rollup.place(slot, tx_index, ordinal, part), price]))[2],
+        max(price), min(price),
+        (max(ARRAY[heliograph_rollup.place(slot, tx_index, ordinal, part), price]))[2],
+        sum(volume), sum(quote), count(*)
+    FROM heliograph_rollup.price_points
+    WHERE stream = of_stream AND block_time >= first_time AND block_time < end_time
+    GROUP BY 1, 2, 3
+$$;
+
+CREATE FUNCTION heliograph_rollup.check_times(first_time timestamp with time zone, end_time timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+BEGIN
+    IF first_time IS NULL OR end_time IS NULL OR NOT isfinite(first_time) OR NOT isfinite(end_time) THEN
+        RAISE EXCEPTION 'buckets are filled between two times: first_time is % and end_time is %',
+            coalesce(first_time::text, 'NULL'), coalesce(end_time::text, 'NULL')
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION heliograph_rollup.check_times(first_time timestamp with time zone, end_time timestamp with time zone) IS 'Fails for times without a number of buckets between them.';
+
+CREATE FUNCTION heliograph_rollup.funding_between(width interval, of_stream text, first_time timestamp with time zone, end_time timestamp with time zone) RETURNS TABLE(market text, bucket timestamp with time zone, rate_sum numeric, rates bigint, rate_min numeric, rate_max numeric, rate_last numeric, long_amount numeric, short_amount numeric, payments bigint)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT market, heliograph_rollup.bucket_of(width, block_time), sum(rate), count(rate), min(rate), max(rate),
+        (max(ARRAY[place, rate]) FILTER (WHERE rate IS NOT NULL))[2],
+        coalesce(sum(amount) FILTER (WHERE side = 'long'), 0), coalesce(sum(amount) FILTER (WHERE side = 'short'), 0),
+        count(amount)
+    FROM (
+        SELECT stream, market, block_time, heliograph_rollup.place(slot, tx_index, ordinal, part) AS place,
+            rate, NULL::text AS side, NULL::numeric AS amount
+        FROM perps.funding_rates
+        UNION ALL
+        SELECT stream, market, block_time, NULL::numeric, NULL::numeric, side, amount
+        FROM perps.funding_payments
+    ) AS f
+    WHERE stream = of_stream AND block_time >= first_time AND block_time < end_time
+    GROUP BY 1, 2
+$$;
+
+CREATE FUNCTION heliograph_rollup.markets(of_market text, of_stream text) RETURNS TABLE(stream text, market text)
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT m.stream, m.market
+    FROM perps.markets AS m
+    WHERE (of_market IS NULL OR m.market = of_market) AND (of_stream IS NULL OR m.stream = of_stream)
+    UNION
+    SELECT c.stream, c.market
+    FROM perps.candles_1d AS c
+    WHERE (of_market IS NULL OR c.market = of_market) AND (of_stream IS NULL OR c.stream = of_stream)
+    UNION
+    SELECT f.stream, f.market
+    FROM perps.funding_1d AS f
+    WHERE (of_market IS NULL OR f.market = of_market) AND (of_stream IS NULL OR f.stream = of_stream)
+$$;
+
+COMMENT ON FUNCTION heliograph_rollup.markets(of_market text, of_stream text) IS 'Markets that are known; one that was created before the first slot is known by its rows alone.';
+
+CREATE FUNCTION heliograph_rollup.open_interest_between(width interval, of_stream text, first_time timestamp with time zone, end_time timestamp with time zone) RETURNS TABLE(market text, bucket timestamp with time zone, long_change numeric, short_change numeric, changes bigint)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT market, heliograph_rollup.bucket_of(width, block_time),
+        coalesce(sum(size_delta) FILTER (WHERE side = 'long'), 0),
+        coalesce(sum(size_delta) FILTER (WHERE side = 'short'), 0), count(*)
+    FROM perps.position_changes
+    WHERE stream = of_stream AND block_time >= first_time AND block_time < end_time AND size_delta <> 0
+    GROUP BY 1, 2
+$$;
+
+CREATE FUNCTION heliograph_rollup.place(slot bigint, tx_index integer, ordinal integer, part smallint) RETURNS numeric
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ SELECT ((slot::numeric * 10000000000 + tx_index) * 10000000000 + ordinal) * 100000 + part $$;
+
+COMMENT ON FUNCTION heliograph_rollup.place(slot bigint, tx_index integer, ordinal integer, part smallint) IS 'The chain order as one number: several slots share a second, so block_time does not tell what came first.';
+
+CREATE FUNCTION heliograph_rollup.quotient(dividend numeric, divisor numeric) RETURNS numeric
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE
+        WHEN 2 * abs(rest) > abs(divisor) OR (2 * abs(rest) = abs(divisor) AND mod(whole, 2) <> 0)
+        THEN whole + sign(dividend) * sign(divisor)
+        ELSE whole
+    END * 0.000000000000000001
+    FROM (SELECT div(dividend * 1000000000000000000, divisor)) AS w (whole)
+    CROSS JOIN LATERAL (SELECT dividend * 1000000000000000000 - whole * divisor) AS r (rest)
+$$;
+
+COMMENT ON FUNCTION heliograph_rollup.quotient(dividend numeric, divisor numeric) IS 'The quotient rounded half-even to 18 places, as heliograph_core.amounts does; NULL where the divisor is.';
+
+CREATE FUNCTION heliograph_rollup.stale_buckets(width interval) RETURNS TABLE(stream text, bucket timestamp with time zone)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT DISTINCT s.stream, b.bucket
+    FROM heliograph.stale_ranges AS s
+    JOIN heliograph_rollup.tails(width) AS t ON t.stream = s.stream
+    CROSS JOIN LATERAL generate_series(
+        heliograph_rollup.bucket_of(width, s.first_time), least(s.last_time, t.first_time - width), width
+    ) AS b (bucket)
+$$;
+
+COMMENT ON FUNCTION heliograph_rollup.stale_buckets(width interval) IS 'Buckets before the tail whose rows changed since they were rolled up.';
+
+CREATE FUNCTION heliograph_rollup.tails(width interval) RETURNS TABLE(stream text, first_time timestamp with time zone)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT s.name,
+        CASE WHEN r.begun THEN heliograph_rollup.bucket_of(width, r.through) ELSE '-infinity'::timestamptz END
+    FROM heliograph.streams AS s
+    LEFT JOIN heliograph.rollups AS r ON r.stream = s.name
+$$;
+
+COMMENT ON FUNCTION heliograph_rollup.tails(width interval) IS 'From where on the buckets of a stream are computed from the rows.';
+
+CREATE FUNCTION heliograph_rollup.volume_between(width interval, of_stream text, first_time timestamp with time zone, end_time timestamp with time zone) RETURNS TABLE(market text, bucket timestamp with time zone, volume numeric, quote numeric, bought_quote numeric, sold_quote numeric, liquidated_quote numeric, taker_fees numeric, maker_fees numeric, trades bigint)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT market, heliograph_rollup.bucket_of(width, block_time), sum(size), sum(quote),
+        coalesce(sum(quote) FILTER (WHERE taker_side = 'long'), 0),
+        coalesce(sum(quote) FILTER (WHERE taker_side = 'short'), 0),
+        coalesce(sum(quote) FILTER (WHERE liquidation), 0), sum(taker_fee), sum(maker_fee), count(*)
+    FROM perps.trades
+    WHERE stream = of_stream AND block_time >= first_time AND block_time < end_time
+    GROUP BY 1, 2
+$$;
+
+CREATE FUNCTION heliograph_rollup.width_of(of_name text, of_step text) RETURNS interval
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+DECLARE
+    found interval;
+    known text;
+BEGIN
+    SELECT width INTO found FROM heliograph_rollup.rollups WHERE name = of_name AND step = of_step;
+    IF found IS NULL THEN
+        SELECT string_agg(step, ', ' ORDER BY width) INTO known FROM heliograph_rollup.rollups WHERE name = of_name;
+        RAISE EXCEPTION '% have no step %: it is one of %', of_name, coalesce(quote_literal(of_step), 'NULL'), known
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    RETURN found;
+END
+$$;
+
+COMMENT ON FUNCTION heliograph_rollup.width_of(of_name text, of_step text) IS 'Width of the buckets of a step; fails for a step that is not rolled up.';
+
+CREATE FUNCTION perps.candles_filled(step text, first_time timestamp with time zone, end_time timestamp with time zone, of_market text DEFAULT NULL::text, of_kind text DEFAULT 'trade'::text, of_stream text DEFAULT NULL::text) RETURNS TABLE(stream text, market text, price_kind text, bucket timestamp with time zone, open numeric, high numeric, low numeric, close numeric, volume numeric, quote numeric, points bigint)
+    LANGUAGE plpgsql STABLE
+    AS $_$
+DECLARE
+    width interval := heliograph_rollup.width_of('candles', step);
+BEGIN
+    PERFORM heliograph_rollup.check_times(first_time, end_time);
+    IF of_kind IS NULL OR of_kind NOT IN ('trade', 'mark', 'oracle') THEN
+        RAISE EXCEPTION 'there are no candles of %: of_kind is trade, mark or oracle', coalesce(quote_literal(of_kind), 'NULL')
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    RETURN QUERY EXECUTE format($q$
+        WITH wanted AS MATERIALIZED (
+            SELECT b AS bucket FROM heliograph_rollup.buckets($1, $2, $3) AS b
+        ), found AS MATERIALIZED (
+            SELECT c.*
+            FROM perps.%I AS c
+            WHERE c.price_kind = $4 AND c.bucket >= heliograph_rollup.bucket_of($1, $2) AND c.bucket < $3
+              AND ($5 IS NULL OR c.market = $5) AND ($6 IS NULL OR c.stream = $6)
+        ), objects AS (
+            SELECT m.stream, m.market FROM heliograph_rollup.markets($5, $6) AS m
+        ), begun AS (
+            SELECT o.stream, o.market, (
+                SELECT p.price
+                FROM heliograph_rollup.price_points AS p
+                WHERE p.price_kind = $4 AND p.stream = o.stream AND p.market = o.market
+                  AND p.block_time < heliograph_rollup.bucket_of($1, $2)
+                ORDER BY p.block_time DESC, p.slot DESC, p.tx_index DESC, p.ordinal DESC, p.part DESC
+                LIMIT 1
+            ) AS close
+            FROM objects AS o
+        ), laid AS (
+            SELECT b.stream, b.market, b.close AS earlier, w.bucket AS at, f.*,
+                count(f.close) OVER (PARTITION BY b.stream, b.market ORDER BY w.bucket) AS run
+            FROM begun AS b
+            CROSS JOIN wanted AS w
+            LEFT JOIN found AS f ON f.stream = b.stream AND f.market = b.market AND f.bucket = w.bucket
+        ), carried AS (
+            SELECT l.*, coalesce(max(l.close) OVER (PARTITION BY l.object_stream, l.object_market, l.run), l.earlier) AS carry
+            FROM laid AS l (object_stream, object_market, earlier, at, stream, market, price_kind, bucket,
+                open, high, low, close, volume, quote, points, run)
+        )
+        SELECT object_stream, object_market, $4, at,
+            coalesce(open, carry), coalesce(high, carry), coalesce(low, carry), carry,
+            coalesce(volume, 0), coalesce(quote, 0), coalesce(points, 0)
+        FROM carried
+        WHERE carry IS NOT NULL
+        ORDER BY object_stream, object_market, at
+    $q$, 'candles_' || step)
+    USING width, first_time, end_time, of_kind, of_market, of_stream;
+END
+$_$;
+
+COMMENT ON FUNCTION perps.candles_filled(step text, first_time timestamp with time zone, end_time timestamp with time zone, of_market text, of_kind text, of_stream text) IS 'Candles without holes: a bucket without a price carries the close before it, with volume 0. Buckets before the first price have no row.';
+
+CREATE FUNCTION perps.funding_filled(step text, first_time timestamp with time zone, end_time timestamp with time zone, of_market text DEFAULT NULL::text, of_stream text DEFAULT NULL::text) RETURNS TABLE(stream text, market text, bucket timestamp with time zone, rate numeric, rate_min numeric, rate_max numeric, rate_last numeric, rates bigint, long_amount numeric, short_amount numeric, payments bigint)
+    LANGUAGE plpgsql STABLE
+    AS $_$
+DECLARE
+    width interval := heliograph_rollup.width_of('funding', step);
+BEGIN
+    PERFORM heliograph_rollup.check_times(first_time, end_time);
+    RETURN QUERY EXECUTE format($q$
+        WITH found AS MATERIALIZED (
+            SELECT v.*
+            FROM perps.%I AS v
+            WHERE v.bucket >= heliograph_rollup.bucket_of($1, $2) AND v.bucket < $3
+              AND ($4 IS NULL OR v.market = $4) AND ($5 IS NULL OR v.stream = $5)
+        ), objects AS (
+            SELECT m.stream, m.market FROM heliograph_rollup.markets($4, $5) AS m
+        ), begun AS (
+            SELECT o.stream, o.market, (
+                SELECT p.rate
+                FROM perps.funding_rates AS p
+                WHERE p.stream = o.stream AND p.market = o.market AND p.block_time < heliograph_rollup.bucket_of($1, $2)
+                ORDER BY p.block_time DESC, p.slot DESC, p.tx_index DESC, p.ordinal DESC, p.part DESC
+                LIMIT 1
+            ) AS rate
+            FROM objects AS o
+        ), laid AS (
+            SELECT b.stream AS object_stream, b.market AS object_market, b.rate AS earlier, w AS at, f.rate, f.rate_min,
+                f.rate_max, f.rate_last, f.rates, f.long_amount, f.short_amount, f.payments,
+                count(f.rate_last) OVER (PARTITION BY b.stream, b.market ORDER BY w) AS run
+            FROM begun AS b
+            CROSS JOIN heliograph_rollup.buckets($1, $2, $3) AS w
+            LEFT JOIN found AS f ON f.stream = b.stream AND f.market = b.market AND f.bucket = w
+        ), carried AS (
+            SELECT l.*, coalesce(max(l.rate_last) OVER (PARTITION BY l.object_stream, l.object_market, l.run), l.earlier) AS carry
+            FROM laid AS l
+        )
+        SELECT object_stream, object_market, at, coalesce(rate, carry), coalesce(rate_min, carry),
+            coalesce(rate_max, carry), carry, coalesce(rates, 0), coalesce(long_amount, 0), coalesce(short_amount, 0),
+            coalesce(payments, 0)
+        FROM carried
+        ORDER BY 1, 2, 3
+    $q$, 'funding_' || step)
+    USING width, first_time, end_time, of_market, of_stream;
+END
+$_$;
+
+COMMENT ON FUNCTION perps.funding_filled(step text, first_time timestamp with time zone, end_time timestamp with time zone, of_market text, of_stream text) IS 'Funding without holes: a bucket without a rate carries the last one, NULL before the first; amounts are 0 without payments.';
+
+CREATE FUNCTION perps.open_interest_filled(step text, first_time timestamp with time zone, end_time timestamp with time zone, of_market text DEFAULT NULL::text, of_stream text DEFAULT NULL::text) RETURNS TABLE(stream text, market text, bucket timestamp with time zone, long_change numeric, short_change numeric, long_size numeric, short_size numeric, changes bigint)
+    LANGUAGE plpgsql STABLE
+    AS $_$
+DECLARE
+    width interval := heliograph_rollup.width_of('open_interest', step);
+BEGIN
+    PERFORM heliograph_rollup.check_times(first_time, end_time);
+    -- What is carried in comes from whole days and the hours of the first one: years of history are a few hundred rows.
+    RETURN QUERY EXECUTE format($q$
+        WITH earlier AS (
+            SELECT d.stream, d.market, d.long_change, d.short_change
+            FROM heliograph_rollup.served_open_interest_1d AS d
+            WHERE d.bucket < heliograph_rollup.bucket_of('1 day', $2)
+              AND ($4 IS NULL OR d.market = $4) AND ($5 IS NULL OR d.stream = $5)
+            UNION ALL
+            SELECT h.stream, h.market, h.long_change, h.short_change
+            FROM heliograph_rollup.served_open_interest_1h AS h
+            WHERE h.bucket >= heliograph_rollup.bucket_of('1 day', $2) AND h.bucket < heliograph_rollup.bucket_of($1, $2)
+              AND ($4 IS NULL OR h.market = $4) AND ($5 IS NULL OR h.stream = $5)
+        ), found AS MATERIALIZED (
+            SELECT v.*
+            FROM heliograph_rollup.%I AS v
+            WHERE v.bucket >= heliograph_rollup.bucket_of($1, $2) AND v.bucket < $3
+              AND ($4 IS NULL OR v.market = $4) AND ($5 IS NULL OR v.stream = $5)
+        ), begun AS (
+            SELECT o.stream, o.market, sum(o.long_change) AS long_size, sum(o.short_change) AS short_size
+            FROM (
+                SELECT e.* FROM earlier AS e
+                UNION ALL
+                SELECT m.stream, m.market, 0, 0 FROM heliograph_rollup.markets($4, $5) AS m
+                UNION ALL
+                SELECT f.stream, f.market, 0, 0 FROM found AS f
+            ) AS o
+            GROUP BY 1, 2
+        )
+        SELECT b.stream, b.market, w, coalesce(f.long_change, 0), coalesce(f.short_change, 0),
+            b.long_size + sum(coalesce(f.long_change, 0)) OVER upto,
+            b.short_size + sum(coalesce(f.short_change, 0)) OVER upto, coalesce(f.changes, 0)
+        FROM begun AS b
+        CROSS JOIN heliograph_rollup.buckets($1, $2, $3) AS w
+        LEFT JOIN found AS f ON f.stream = b.stream AND f.market = b.market AND f.bucket = w
+        WINDOW upto AS (PARTITION BY b.stream, b.market ORDER BY w)
+        ORDER BY 1, 2, 3
+    $q$, 'served_open_interest_' || step)
+    USING width, first_time, end_time, of_market, of_stream;
+END
+$_$;
+
+COMMENT ON FUNCTION perps.open_interest_filled(step text, first_time timestamp with time zone, end_time timestamp with time zone, of_market text, of_stream text) IS 'Open interest without holes: the net change of each bucket, and the size that is carried from before the first one.';
+
+CREATE FUNCTION perps.volume_filled(first_time timestamp with time zone, end_time timestamp with time zone, of_market text DEFAULT NULL::text, of_stream text DEFAULT NULL::text) RETURNS TABLE(stream text, market text, bucket timestamp with time zone, volume numeric, quote numeric, bought_quote numeric, sold_quote numeric, liquidated_quote numeric, taker_fees numeric, maker_fees numeric, trades bigint)
+    LANGUAGE plpgsql STABLE
+    AS $_$
+BEGIN
+    PERFORM heliograph_rollup.check_times(first_time, end_time);
+    RETURN QUERY EXECUTE $q$
+        WITH found AS MATERIALIZED (
+            SELECT v.*
+            FROM perps.volume_1h AS v
+            WHERE v.bucket >= heliograph_rollup.bucket_of('1 hour', $1) AND v.bucket < $2
+              AND ($3 IS NULL OR v.market = $3) AND ($4 IS NULL OR v.stream = $4)
+        ), objects AS (
+            SELECT m.stream, m.market FROM heliograph_rollup.markets($3, $4) AS m
+        )
+        SELECT o.stream, o.market, w, coalesce(f.volume, 0), coalesce(f.quote, 0), coalesce(f.bought_quote, 0),
+            coalesce(f.sold_quote, 0), coalesce(f.liquidated_quote, 0), coalesce(f.taker_fees, 0),
+            coalesce(f.maker_fees, 0), coalesce(f.trades, 0)
+        FROM objects AS o
+        CROSS JOIN heliograph_rollup.buckets('1 hour', $1, $2) AS w
+        LEFT JOIN found AS f ON f.stream = o.stream AND f.market = o.market AND f.bucket = w
+        ORDER BY 1, 2, 3
+    $q$
+    USING first_time, end_time, of_market, of_stream;
+END
+$_$;
+
+COMMENT ON FUNCTION perps.volume_filled(first_time timestamp with time zone, end_time timestamp with time zone, of_market text, of_stream text) IS 'perps.volume_1h with zeros where nothing was traded.';
 
 CREATE TABLE heliograph.accounts (
     stream text NOT NULL,
@@ -112,103 +489,6 @@ COMMENT ON COLUMN heliograph.coverage.slots IS 'The complete slots. A slot outsi
 
 COMMENT ON COLUMN heliograph.coverage.audited IS 'Those of them that were final when they were fetched, or were compared with the final chain since.';
 
-CREATE TABLE heliograph.dirty (
-    stream text NOT NULL,
-    position_key text NOT NULL
-);
-
-COMMENT ON TABLE heliograph.dirty IS 'Positions that late history touched and the leader has not folded anew yet.';
-
-COMMENT ON COLUMN heliograph.dirty.stream IS 'The stream.';
-
-COMMENT ON COLUMN heliograph.dirty.position_key IS 'Key of the position, as in perps.positions.';
-
-CREATE TABLE heliograph.idls (
-    stream text NOT NULL,
-    program text NOT NULL,
-    first_slot bigint NOT NULL,
-    sha256 text NOT NULL,
-    idl jsonb NOT NULL
-);
-
-COMMENT ON TABLE heliograph.idls IS 'The layouts in force, each from its first slot.';
-
-COMMENT ON COLUMN heliograph.idls.stream IS 'The stream.';
-
-COMMENT ON COLUMN heliograph.idls.program IS 'Address of the program, base58.';
-
-COMMENT ON COLUMN heliograph.idls.first_slot IS 'First slot at which the layout is in force.';
-
-COMMENT ON COLUMN heliograph.idls.sha256 IS 'SHA-256 of the IDL''s text, hexadecimal.';
-
-COMMENT ON COLUMN heliograph.idls.idl IS 'The IDL.';
-
-CREATE TABLE heliograph.incidents (
-    id bigint NOT NULL,
-    stream text NOT NULL,
-    kind text NOT NULL,
-    slot bigint,
-    detail jsonb NOT NULL,
-    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
-);
-
-COMMENT ON TABLE heliograph.incidents IS 'What went wrong and what was done about it.';
-
-COMMENT ON COLUMN heliograph.incidents.id IS 'Number of the incident.';
-
-COMMENT ON COLUMN heliograph.incidents.stream IS 'The stream.';
-
-COMMENT ON COLUMN heliograph.incidents.kind IS 'What went wrong.';
-
-COMMENT ON COLUMN heliograph.incidents.slot IS 'Slot that it concerns; NULL where none.';
-
-COMMENT ON COLUMN heliograph.incidents.detail IS 'What is known of it.';
-
-COMMENT ON COLUMN heliograph.incidents.at IS 'When it was noted, by the database''s clock.';
-
-ALTER TABLE heliograph.incidents ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
-    SEQUENCE NAME heliograph.incidents_id_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1
-);
-
-CREATE TABLE heliograph.schema_migrations (
-    name text NOT NULL,
-    sha256 text NOT NULL,
-    applied_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
-);
-
-COMMENT ON TABLE heliograph.schema_migrations IS 'Which migrations this database has.';
-
-COMMENT ON COLUMN heliograph.schema_migrations.name IS 'Name of the migration''s file.';
-
-COMMENT ON COLUMN heliograph.schema_migrations.sha256 IS 'SHA-256 of its text.';
-
-COMMENT ON COLUMN heliograph.schema_migrations.applied_at IS 'When it was applied.';
-
-CREATE TABLE heliograph.signatures (
-    signature text NOT NULL,
-    stream text NOT NULL,
-    block_time timestamp with time zone NOT NULL,
-    slot bigint NOT NULL,
-    tx_index integer NOT NULL
-);
-
-COMMENT ON TABLE heliograph.signatures IS 'Where a signature stands; not cut by time.';
-
-COMMENT ON COLUMN heliograph.signatures.signature IS 'Signature of the transaction, base58.';
-
-COMMENT ON COLUMN heliograph.signatures.stream IS 'The stream that the row belongs to.';
-
-COMMENT ON COLUMN heliograph.signatures.block_time IS 'Time of the block; never contradicts the slot. Tables are cut by it: put a bound on it in every query.';
-
-COMMENT ON COLUMN heliograph.signatures.slot IS 'Slot of the block.';
-
-COMMENT ON COLUMN heliograph.signatures.tx_index IS 'Position of the transaction among all transactions of its block, from 0.';
-
 CREATE TABLE heliograph.slots (
     stream text NOT NULL,
     slot bigint NOT NULL,
@@ -281,6 +561,224 @@ COMMENT ON COLUMN heliograph.streams.created_at IS 'When the stream was added.';
 COMMENT ON COLUMN heliograph.streams.idl_count IS 'IDLs that were added to it; a writer that decoded with fewer is refused and decodes anew.';
 
 COMMENT ON COLUMN heliograph.streams.genesis IS 'Genesis hash of the cluster that it is of; NULL until one was asked for the first time.';
+CREATE VIEW heliograph.completeness AS
+ SELECT s.name AS stream,
+    s.first_slot,
+    t.through AS complete_through,
+    ( SELECT b.block_time
+           FROM heliograph.slots b
+          WHERE ((b.stream = s.name) AND (b.slot <= t.through))
+          ORDER BY b.slot DESC
+         LIMIT 1) AS complete_through_time,
+    s.head_slot,
+    s.head_time,
+    s.final_slot,
+    g.gaps,
+    g.missing_slots
+   FROM (((heliograph.streams s
+     LEFT JOIN heliograph.coverage c ON ((c.stream = s.name)))
+     CROSS JOIN LATERAL ( SELECT ( SELECT (upper(r.r) - 1)
+                   FROM unnest(c.slots) r(r)
+                  WHERE (r.r @> s.first_slot)) AS through) t)
+     CROSS JOIN LATERAL ( SELECT count(*) AS gaps,
+            (COALESCE(sum((upper(r.r) - lower(r.r))), (0)::numeric))::bigint AS missing_slots
+           FROM unnest(
+                CASE
+                    WHEN (s.head_slot >= s.first_slot) THEN (int8multirange(int8range(s.first_slot, s.head_slot, '[]'::text)) - COALESCE(c.slots, '{}'::int8multirange))
+                    ELSE NULL::int8multirange
+                END) r(r)) g);
+
+COMMENT ON VIEW heliograph.completeness IS 'Through which slot each stream has every row, and what is missing up to its head.';
+
+COMMENT ON COLUMN heliograph.completeness.stream IS 'The stream.';
+
+COMMENT ON COLUMN heliograph.completeness.first_slot IS 'The first slot that was asked for; completeness is counted from here.';
+
+COMMENT ON COLUMN heliograph.completeness.complete_through IS 'Every row of first_slot up to this slot is there; NULL while first_slot itself is missing.';
+
+COMMENT ON COLUMN heliograph.completeness.complete_through_time IS 'Time of the last block of the stream at or before it.';
+
+COMMENT ON COLUMN heliograph.completeness.head_slot IS 'Highest slot that any commit covered.';
+
+COMMENT ON COLUMN heliograph.completeness.head_time IS 'Time of the last block at or below head_slot, where known.';
+
+COMMENT ON COLUMN heliograph.completeness.final_slot IS 'Rows at or below are final; NULL until the first audit.';
+
+COMMENT ON COLUMN heliograph.completeness.gaps IS 'Ranges between first_slot and head_slot that are not covered: heliograph.gaps lists them.';
+
+COMMENT ON COLUMN heliograph.completeness.missing_slots IS 'Slots in them.';
+
+CREATE TABLE heliograph.dirty (
+    stream text NOT NULL,
+    position_key text NOT NULL
+);
+
+COMMENT ON TABLE heliograph.dirty IS 'Positions that late history touched and the leader has not folded anew yet.';
+
+COMMENT ON COLUMN heliograph.dirty.stream IS 'The stream.';
+
+COMMENT ON COLUMN heliograph.dirty.position_key IS 'Key of the position, as in perps.positions.';
+
+CREATE VIEW heliograph.gaps AS
+ SELECT s.name AS stream,
+    lower(r.r) AS first_slot,
+    (upper(r.r) - 1) AS last_slot,
+    ( SELECT b.block_time
+           FROM heliograph.slots b
+          WHERE ((b.stream = s.name) AND (b.slot < lower(r.r)))
+          ORDER BY b.slot DESC
+         LIMIT 1) AS after_time,
+    ( SELECT b.block_time
+           FROM heliograph.slots b
+          WHERE ((b.stream = s.name) AND (b.slot >= upper(r.r)))
+          ORDER BY b.slot
+         LIMIT 1) AS before_time
+   FROM ((heliograph.streams s
+     LEFT JOIN heliograph.coverage c ON ((c.stream = s.name)))
+     CROSS JOIN LATERAL unnest(
+        CASE
+            WHEN (s.head_slot >= s.first_slot) THEN (int8multirange(int8range(s.first_slot, s.head_slot, '[]'::text)) - COALESCE(c.slots, '{}'::int8multirange))
+            ELSE NULL::int8multirange
+        END) r(r));
+
+COMMENT ON VIEW heliograph.gaps IS 'Ranges of slots, between first_slot and head_slot of a stream, of which rows may be missing.';
+
+COMMENT ON COLUMN heliograph.gaps.stream IS 'The stream.';
+
+COMMENT ON COLUMN heliograph.gaps.first_slot IS 'First slot that is not covered.';
+
+COMMENT ON COLUMN heliograph.gaps.last_slot IS 'Last slot that is not covered.';
+
+COMMENT ON COLUMN heliograph.gaps.after_time IS 'Time of the last block of the stream before the gap; NULL where there is none.';
+
+COMMENT ON COLUMN heliograph.gaps.before_time IS 'Time of the first block of the stream after the gap; NULL where there is none.';
+
+CREATE TABLE heliograph.idls (
+    stream text NOT NULL,
+    program text NOT NULL,
+    first_slot bigint NOT NULL,
+    sha256 text NOT NULL,
+    idl jsonb NOT NULL
+);
+
+COMMENT ON TABLE heliograph.idls IS 'The layouts in force, each from its first slot.';
+
+COMMENT ON COLUMN heliograph.idls.stream IS 'The stream.';
+
+COMMENT ON COLUMN heliograph.idls.program IS 'Address of the program, base58.';
+
+COMMENT ON COLUMN heliograph.idls.first_slot IS 'First slot at which the layout is in force.';
+
+COMMENT ON COLUMN heliograph.idls.sha256 IS 'SHA-256 of the IDL''s text, hexadecimal.';
+
+COMMENT ON COLUMN heliograph.idls.idl IS 'The IDL.';
+
+CREATE TABLE heliograph.incidents (
+    id bigint NOT NULL,
+    stream text NOT NULL,
+    kind text NOT NULL,
+    slot bigint,
+    detail jsonb NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+COMMENT ON TABLE heliograph.incidents IS 'What went wrong and what was done about it.';
+
+COMMENT ON COLUMN heliograph.incidents.id IS 'Number of the incident.';
+
+COMMENT ON COLUMN heliograph.incidents.stream IS 'The stream.';
+
+COMMENT ON COLUMN heliograph.incidents.kind IS 'What went wrong.';
+
+COMMENT ON COLUMN heliograph.incidents.slot IS 'Slot that it concerns; NULL where none.';
+
+COMMENT ON COLUMN heliograph.incidents.detail IS 'What is known of it.';
+
+COMMENT ON COLUMN heliograph.incidents.at IS 'When it was noted, by the database''s clock.';
+
+ALTER TABLE heliograph.incidents ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME heliograph.incidents_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE heliograph.rollups (
+    stream text NOT NULL,
+    through timestamp with time zone NOT NULL,
+    begun boolean DEFAULT false NOT NULL
+);
+
+COMMENT ON TABLE heliograph.rollups IS 'How far the aggregates of a stream are rolled up.';
+
+COMMENT ON COLUMN heliograph.rollups.stream IS 'The stream.';
+
+COMMENT ON COLUMN heliograph.rollups.through IS 'Buckets that end at or before are rolled up, but for those in stale_ranges; a full hour.';
+
+COMMENT ON COLUMN heliograph.rollups.begun IS 'False until stale_ranges has what was stored before the first roll-up; nothing is rolled up till then.';
+
+CREATE TABLE heliograph.schema_migrations (
+    name text NOT NULL,
+    sha256 text NOT NULL,
+    applied_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+COMMENT ON TABLE heliograph.schema_migrations IS 'Which migrations this database has.';
+
+COMMENT ON COLUMN heliograph.schema_migrations.name IS 'Name of the migration''s file.';
+
+COMMENT ON COLUMN heliograph.schema_migrations.sha256 IS 'SHA-256 of its text.';
+
+COMMENT ON COLUMN heliograph.schema_migrations.applied_at IS 'When it was applied.';
+
+CREATE TABLE heliograph.signatures (
+    signature text NOT NULL,
+    stream text NOT NULL,
+    block_time timestamp with time zone NOT NULL,
+    slot bigint NOT NULL,
+    tx_index integer NOT NULL
+);
+
+COMMENT ON TABLE heliograph.signatures IS 'Where a signature stands; not cut by time.';
+
+COMMENT ON COLUMN heliograph.signatures.signature IS 'Signature of the transaction, base58.';
+
+COMMENT ON COLUMN heliograph.signatures.stream IS 'The stream that the row belongs to.';
+
+COMMENT ON COLUMN heliograph.signatures.block_time IS 'Time of the block; never contradicts the slot. Tables are cut by it: put a bound on it in every query.';
+
+COMMENT ON COLUMN heliograph.signatures.slot IS 'Slot of the block.';
+
+COMMENT ON COLUMN heliograph.signatures.tx_index IS 'Position of the transaction among all transactions of its block, from 0.';
+
+CREATE TABLE heliograph.stale_ranges (
+    id bigint NOT NULL,
+    stream text NOT NULL,
+    first_time timestamp with time zone NOT NULL,
+    last_time timestamp with time zone NOT NULL,
+    CONSTRAINT stale_ranges_check CHECK ((isfinite(first_time) AND isfinite(last_time) AND (first_time <= last_time)))
+);
+
+COMMENT ON TABLE heliograph.stale_ranges IS 'Where rows changed below rollups.through since the roll-up; written in the transaction that changes them.';
+
+COMMENT ON COLUMN heliograph.stale_ranges.id IS 'Number of the range.';
+
+COMMENT ON COLUMN heliograph.stale_ranges.stream IS 'The stream.';
+
+COMMENT ON COLUMN heliograph.stale_ranges.first_time IS 'First block time that is touched.';
+
+COMMENT ON COLUMN heliograph.stale_ranges.last_time IS 'Last block time that is touched.';
+
+ALTER TABLE heliograph.stale_ranges ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME heliograph.stale_ranges_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 CREATE TABLE heliograph.transactions (
     stream text NOT NULL,
@@ -363,6 +861,1001 @@ COMMENT ON COLUMN heliograph.undecoded.data IS 'The bytes, discriminator first.'
 COMMENT ON COLUMN heliograph.undecoded.reason IS 'Why it is here.';
 
 COMMENT ON COLUMN heliograph.undecoded.caller IS 'Address of the program that invoked it; NULL where the transaction did.';
+CREATE TABLE heliograph_rollup.kept_candles_15m (
+    stream text NOT NULL,
+    market text NOT NULL,
+    price_kind text NOT NULL,
+    bucket timestamp with time zone NOT NULL,
+    open numeric,
+    high numeric,
+    low numeric,
+    close numeric,
+    volume numeric,
+    quote numeric,
+    points bigint
+);
+
+CREATE TABLE heliograph_rollup.kept_candles_1d (
+    stream text NOT NULL,
+    market text NOT NULL,
+    price_kind text NOT NULL,
+    bucket timestamp with time zone NOT NULL,
+    open numeric,
+    high numeric,
+    low numeric,
+    close numeric,
+    volume numeric,
+    quote numeric,
+    points bigint
+);
+
+CREATE TABLE heliograph_rollup.kept_candles_1h (
+    stream text NOT NULL,
+    market text NOT NULL,
+    price_kind text NOT NULL,
+    bucket timestamp with time zone NOT NULL,
+    open numeric,
+    high numeric,
+    low numeric,
+    close numeric,
+    volume numeric,
+    quote numeric,
+    points bigint
+);
+
+CREATE TABLE heliograph_rollup.kept_candles_1m (
+    stream text NOT NULL,
+    market text NOT NULL,
+    price_kind text NOT NULL,
+    bucket timestamp with time zone NOT NULL,
+    open numeric,
+    high numeric,
+    low numeric,
+    close numeric,
+    volume numeric,
+    quote numeric,
+    points bigint
+);
+
+CREATE TABLE heliograph_rollup.kept_candles_4h (
+    stream text NOT NULL,
+    market text NOT NULL,
+    price_kind text NOT NULL,
+    bucket timestamp with time zone NOT NULL,
+    open numeric,
+    high numeric,
+    low numeric,
+    close numeric,
+    volume numeric,
+    quote numeric,
+    points bigint
+);
+
+CREATE TABLE heliograph_rollup.kept_candles_5m (
+    stream text NOT NULL,
+    market text NOT NULL,
+    price_kind text NOT NULL,
+    bucket timestamp with time zone NOT NULL,
+    open numeric,
+    high numeric,
+    low numeric,
+    close numeric,
+    volume numeric,
+    quote numeric,
+    points bigint
+);
+
+CREATE TABLE heliograph_rollup.kept_funding_1d (
+    stream text NOT NULL,
+    market text NOT NULL,
+    bucket timestamp with time zone NOT NULL,
+    rate_sum numeric,
+    rates bigint,
+    rate_min numeric,
+    rate_max numeric,
+    rate_last numeric,
+    long_amount numeric,
+    short_amount numeric,
+    payments bigint
+);
+
+CREATE TABLE heliograph_rollup.kept_funding_1h (
+    stream text NOT NULL,
+    market text NOT NULL,
+    bucket timestamp with time zone NOT NULL,
+    rate_sum numeric,
+    rates bigint,
+    rate_min numeric,
+    rate_max numeric,
+    rate_last numeric,
+    long_amount numeric,
+    short_amount numeric,
+    payments bigint
+);
+
+CREATE TABLE heliograph_rollup.kept_open_interest_1d (
+    stream text NOT NULL,
+    market text NOT NULL,
+    bucket timestamp with time zone NOT NULL,
+    long_change numeric,
+    short_change numeric,
+    changes bigint
+);
+
+CREATE TABLE heliograph_rollup.kept_open_interest_1h (
+    stream text NOT NULL,
+    market text NOT NULL,
+    bucket timestamp with time zone NOT NULL,
+    long_change numeric,
+    short_change numeric,
+    changes bigint
+);
+
+CREATE TABLE heliograph_rollup.kept_volume_1h (
+    stream text NOT NULL,
+    market text NOT NULL,
+    bucket timestamp with time zone NOT NULL,
+    volume numeric,
+    quote numeric,
+    bought_quote numeric,
+    sold_quote numeric,
+    liquidated_quote numeric,
+    taker_fees numeric,
+    maker_fees numeric,
+    trades bigint
+);
+
+CREATE TABLE perps.funding_rates (
+    stream text NOT NULL,
+    block_time timestamp with time zone NOT NULL,
+    slot bigint NOT NULL,
+    tx_index integer NOT NULL,
+    ordinal integer NOT NULL,
+    part smallint NOT NULL,
+    signature text NOT NULL,
+    program text NOT NULL,
+    market text NOT NULL,
+    mark_price numeric,
+    index_price numeric,
+    premium numeric,
+    interest numeric,
+    rate numeric NOT NULL,
+    interval_seconds integer NOT NULL,
+    interval_rate numeric NOT NULL
+);
+
+COMMENT ON TABLE perps.funding_rates IS 'Funding rates as they were computed, an observation a row.';
+
+COMMENT ON COLUMN perps.funding_rates.stream IS 'The stream that the row belongs to.';
+
+COMMENT ON COLUMN perps.funding_rates.block_time IS 'Time of the block; never contradicts the slot. Tables are cut by it: put a bound on it in every query.';
+
+COMMENT ON COLUMN perps.funding_rates.slot IS 'Slot of the block.';
+
+COMMENT ON COLUMN perps.funding_rates.tx_index IS 'Position of the transaction among all transactions of its block, from 0.';
+
+COMMENT ON COLUMN perps.funding_rates.ordinal IS 'Position of the event among all candidates of its transaction, decoded or not, from 0.';
+
+COMMENT ON COLUMN perps.funding_rates.part IS 'Counts the rows that one event makes in this table, from 0.';
+
+COMMENT ON COLUMN perps.funding_rates.signature IS 'Signature of the transaction, base58.';
+
+COMMENT ON COLUMN perps.funding_rates.program IS 'Address of the program that emitted the event, base58.';
+
+COMMENT ON COLUMN perps.funding_rates.market IS 'Address of the market, base58.';
+
+COMMENT ON COLUMN perps.funding_rates.mark_price IS 'Quote per base; NULL where the protocol does not say.';
+
+COMMENT ON COLUMN perps.funding_rates.index_price IS 'Quote per base, the oracle''s; NULL where the protocol does not say.';
+
+COMMENT ON COLUMN perps.funding_rates.premium IS 'Fraction per hour, part of rate; NULL where the protocol does not say.';
+
+COMMENT ON COLUMN perps.funding_rates.interest IS 'Fraction per hour, part of rate; NULL where the protocol does not say.';
+
+COMMENT ON COLUMN perps.funding_rates.rate IS 'Fraction per hour; positive when longs pay shorts.';
+
+COMMENT ON COLUMN perps.funding_rates.interval_seconds IS 'Seconds between two settlements of the protocol.';
+
+COMMENT ON COLUMN perps.funding_rates.interval_rate IS 'Fraction per interval_seconds; positive when longs pay shorts; rounded half-even to 18 places.';
+
+CREATE TABLE perps.oracle_prices (
+    stream text NOT NULL,
+    block_time timestamp with time zone NOT NULL,
+    slot bigint NOT NULL,
+    tx_index integer NOT NULL,
+    ordinal integer NOT NULL,
+    part smallint NOT NULL,
+    signature text NOT NULL,
+    program text NOT NULL,
+    market text NOT NULL,
+    source text NOT NULL,
+    oracle text,
+    price numeric NOT NULL,
+    confidence numeric,
+    publish_time timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE perps.oracle_prices IS 'Oracle prices as the protocol took them over.';
+
+COMMENT ON COLUMN perps.oracle_prices.stream IS 'The stream that the row belongs to.';
+
+COMMENT ON COLUMN perps.oracle_prices.block_time IS 'Time of the block; never contradicts the slot. Tables are cut by it: put a bound on it in every query.';
+
+COMMENT ON COLUMN perps.oracle_prices.slot IS 'Slot of the block.';
+
+COMMENT ON COLUMN perps.oracle_prices.tx_index IS 'Position of the transaction among all transactions of its block, from 0.';
+
+COMMENT ON COLUMN perps.oracle_prices.ordinal IS 'Position of the event among all candidates of its transaction, decoded or not, from 0.';
+
+COMMENT ON COLUMN perps.oracle_prices.part IS 'Counts the rows that one event makes in this table, from 0.';
+
+COMMENT ON COLUMN perps.oracle_prices.signature IS 'Signature of the transaction, base58.';
+
+COMMENT ON COLUMN perps.oracle_prices.program IS 'Address of the program that emitted the event, base58.';
+
+COMMENT ON COLUMN perps.oracle_prices.market IS 'Address of the market, base58.';
+
+COMMENT ON COLUMN perps.oracle_prices.source IS 'Who published the price.';
+
+COMMENT ON COLUMN perps.oracle_prices.oracle IS 'Address of the feed, base58; NULL where the protocol does not say.';
+
+COMMENT ON COLUMN perps.oracle_prices.price IS 'Quote per base.';
+
+COMMENT ON COLUMN perps.oracle_prices.confidence IS 'Half-width in quote per base; NULL where unknown.';
+
+COMMENT ON COLUMN perps.oracle_prices.publish_time IS 'When the oracle published it, as the oracle says.';
+
+CREATE TABLE perps.trades (
+    stream text NOT NULL,
+    block_time timestamp with time zone NOT NULL,
+    slot bigint NOT NULL,
+    tx_index integer NOT NULL,
+    ordinal integer NOT NULL,
+    part smallint NOT NULL,
+    signature text NOT NULL,
+    program text NOT NULL,
+    market text NOT NULL,
+    trade_id text NOT NULL,
+    taker text,
+    taker_side text NOT NULL,
+    maker text,
+    price numeric NOT NULL,
+    size numeric NOT NULL,
+    quote numeric NOT NULL,
+    taker_fee numeric NOT NULL,
+    maker_fee numeric NOT NULL,
+    taker_position_key text,
+    maker_position_key text,
+    taker_order_id text,
+    maker_order_id text,
+    liquidation boolean NOT NULL,
+    CONSTRAINT trades_taker_side_check CHECK ((taker_side = ANY (ARRAY['long'::text, 'short'::text])))
+);
+
+COMMENT ON TABLE perps.trades IS 'One row a fill. Volume is the sum of quote; liquidation fills are among them and count once.';
+
+COMMENT ON COLUMN perps.trades.stream IS 'The stream that the row belongs to.';
+
+COMMENT ON COLUMN perps.trades.block_time IS 'Time of the block; never contradicts the slot. Tables are cut by it: put a bound on it in every query.';
+
+COMMENT ON COLUMN perps.trades.slot IS 'Slot of the block.';
+
+COMMENT ON COLUMN perps.trades.tx_index IS 'Position of the transaction among all transactions of its block, from 0.';
+
+COMMENT ON COLUMN perps.trades.ordinal IS 'Position of the event among all candidates of its transaction, decoded or not, from 0.';
+
+COMMENT ON COLUMN perps.trades.part IS 'Counts the rows that one event makes in this table, from 0.';
+
+COMMENT ON COLUMN perps.trades.signature IS 'Signature of the transaction, base58.';
+
+COMMENT ON COLUMN perps.trades.program IS 'Address of the program that emitted the event, base58.';
+
+COMMENT ON COLUMN perps.trades.market IS 'Address of the market, base58.';
+
+COMMENT ON COLUMN perps.trades.trade_id IS 'Number of the fill as the protocol counts; equals liquidation_id where a liquidation caused it.';
+
+COMMENT ON COLUMN perps.trades.taker IS 'Wallet of the taker, base58; NULL where the protocol does not say.';
+
+COMMENT ON COLUMN perps.trades.taker_side IS 'long: the taker buys base; short: the taker sells base.';
+
+COMMENT ON COLUMN perps.trades.maker IS 'Wallet of the maker, base58; NULL where the protocol does not say or a pool made the price.';
+
+COMMENT ON COLUMN perps.trades.price IS 'Quote per base.';
+
+COMMENT ON COLUMN perps.trades.size IS 'Base, never negative.';
+
+COMMENT ON COLUMN perps.trades.quote IS 'Quote, never negative: price times size as the protocol reports it.';
+
+COMMENT ON COLUMN perps.trades.taker_fee IS 'Quote; positive when paid, negative for a rebate.';
+
+COMMENT ON COLUMN perps.trades.maker_fee IS 'Quote; positive when paid, negative for a rebate.';
+
+COMMENT ON COLUMN perps.trades.taker_position_key IS 'The taker''s position, as in perps.positions; NULL where unknown.';
+
+COMMENT ON COLUMN perps.trades.maker_position_key IS 'The maker''s position, as in perps.positions; NULL where unknown.';
+
+COMMENT ON COLUMN perps.trades.taker_order_id IS 'The taker''s order as the protocol names it; NULL where unknown.';
+
+COMMENT ON COLUMN perps.trades.maker_order_id IS 'The maker''s order as the protocol names it; NULL where unknown.';
+
+COMMENT ON COLUMN perps.trades.liquidation IS 'Whether a liquidation caused the fill.';
+
+CREATE VIEW heliograph_rollup.price_points AS
+ SELECT trades.stream,
+    trades.market,
+    'trade'::text AS price_kind,
+    trades.block_time,
+    trades.slot,
+    trades.tx_index,
+    trades.ordinal,
+    trades.part,
+    trades.price,
+    trades.size AS volume,
+    trades.quote
+   FROM perps.trades
+UNION ALL
+ SELECT funding_rates.stream,
+    funding_rates.market,
+    'mark'::text AS price_kind,
+    funding_rates.block_time,
+    funding_rates.slot,
+    funding_rates.tx_index,
+    funding_rates.ordinal,
+    funding_rates.part,
+    funding_rates.mark_price AS price,
+    (0)::numeric AS volume,
+    (0)::numeric AS quote
+   FROM perps.funding_rates
+  WHERE (funding_rates.mark_price IS NOT NULL)
+UNION ALL
+ SELECT oracle_prices.stream,
+    oracle_prices.market,
+    'oracle'::text AS price_kind,
+    oracle_prices.block_time,
+    oracle_prices.slot,
+    oracle_prices.tx_index,
+    oracle_prices.ordinal,
+    oracle_prices.part,
+    oracle_prices.price,
+    (0)::numeric AS volume,
+    (0)::numeric AS quote
+   FROM perps.oracle_prices;
+
+CREATE VIEW heliograph_rollup.rolled_candles_15m AS
+ SELECT stream,
+    market,
+    price_kind,
+    bucket,
+    open,
+    high,
+    low,
+    close,
+    volume,
+    quote,
+    points
+   FROM heliograph_rollup.kept_candles_15m;
+
+CREATE VIEW heliograph_rollup.rolled_candles_1d AS
+ SELECT stream,
+    market,
+    price_kind,
+    bucket,
+    open,
+    high,
+    low,
+    close,
+    volume,
+    quote,
+    points
+   FROM heliograph_rollup.kept_candles_1d;
+
+CREATE VIEW heliograph_rollup.rolled_candles_1h AS
+ SELECT stream,
+    market,
+    price_kind,
+    bucket,
+    open,
+    high,
+    low,
+    close,
+    volume,
+    quote,
+    points
+   FROM heliograph_rollup.kept_candles_1h;
+
+CREATE VIEW heliograph_rollup.rolled_candles_1m AS
+ SELECT stream,
+    market,
+    price_kind,
+    bucket,
+    open,
+    high,
+    low,
+    close,
+    volume,
+    quote,
+    points
+   FROM heliograph_rollup.kept_candles_1m;
+
+CREATE VIEW heliograph_rollup.rolled_candles_4h AS
+ SELECT stream,
+    market,
+    price_kind,
+    bucket,
+    open,
+    high,
+    low,
+    close,
+    volume,
+    quote,
+    points
+   FROM heliograph_rollup.kept_candles_4h;
+
+CREATE VIEW heliograph_rollup.rolled_candles_5m AS
+ SELECT stream,
+    market,
+    price_kind,
+    bucket,
+    open,
+    high,
+    low,
+    close,
+    volume,
+    quote,
+    points
+   FROM heliograph_rollup.kept_candles_5m;
+
+CREATE VIEW heliograph_rollup.rolled_funding_1d AS
+ SELECT stream,
+    market,
+    bucket,
+    rate_sum,
+    rates,
+    rate_min,
+    rate_max,
+    rate_last,
+    long_amount,
+    short_amount,
+    payments
+   FROM heliograph_rollup.kept_funding_1d;
+
+CREATE VIEW heliograph_rollup.rolled_funding_1h AS
+ SELECT stream,
+    market,
+    bucket,
+    rate_sum,
+    rates,
+    rate_min,
+    rate_max,
+    rate_last,
+    long_amount,
+    short_amount,
+    payments
+   FROM heliograph_rollup.kept_funding_1h;
+
+CREATE VIEW heliograph_rollup.rolled_open_interest_1d AS
+ SELECT stream,
+    market,
+    bucket,
+    long_change,
+    short_change,
+    changes
+   FROM heliograph_rollup.kept_open_interest_1d;
+
+CREATE VIEW heliograph_rollup.rolled_open_interest_1h AS
+ SELECT stream,
+    market,
+    bucket,
+    long_change,
+    short_change,
+    changes
+   FROM heliograph_rollup.kept_open_interest_1h;
+
+CREATE VIEW heliograph_rollup.rolled_volume_1h AS
+ SELECT stream,
+    market,
+    bucket,
+    volume,
+    quote,
+    bought_quote,
+    sold_quote,
+    liquidated_quote,
+    taker_fees,
+    maker_fees,
+    trades
+   FROM heliograph_rollup.kept_volume_1h;
+
+CREATE TABLE heliograph_rollup.rollups (
+    name text NOT NULL,
+    step text NOT NULL,
+    width interval NOT NULL
+);
+
+COMMENT ON TABLE heliograph_rollup.rollups IS 'What is rolled up: kept_<name>_<step>, computed from the rows by <name>_between(width, stream, first, end).';
+
+CREATE VIEW heliograph_rollup.served_candles_15m AS
+ SELECT b.stream,
+    b.market,
+    b.price_kind,
+    b.bucket,
+    b.open,
+    b.high,
+    b.low,
+    b.close,
+    b.volume,
+    b.quote,
+    b.points
+   FROM (heliograph_rollup.tails('00:15:00'::interval) t(stream, first_time)
+     JOIN heliograph_rollup.rolled_candles_15m b ON (((b.stream = t.stream) AND (b.bucket < t.first_time))))
+  WHERE (NOT (EXISTS ( SELECT
+           FROM heliograph.stale_ranges s
+          WHERE ((s.stream = b.stream) AND (s.first_time < (b.bucket + '00:15:00'::interval)) AND (s.last_time >= b.bucket)))))
+UNION ALL
+ SELECT s.stream,
+    b.market,
+    b.price_kind,
+    s.bucket,
+    b.open,
+    b.high,
+    b.low,
+    b.close,
+    b.volume,
+    b.quote,
+    b.points
+   FROM (heliograph_rollup.stale_buckets('00:15:00'::interval) s(stream, bucket)
+     CROSS JOIN LATERAL heliograph_rollup.candles_between('00:15:00'::interval, s.stream, s.bucket, (s.bucket + '00:15:00'::interval)) b(market, price_kind, bucket, open, high, low, close, volume, quote, points))
+UNION ALL
+ SELECT t.stream,
+    b.market,
+    b.price_kind,
+    b.bucket,
+    b.open,
+    b.high,
+    b.low,
+    b.close,
+    b.volume,
+    b.quote,
+    b.points
+   FROM (heliograph_rollup.tails('00:15:00'::interval) t(stream, first_time)
+     CROSS JOIN LATERAL heliograph_rollup.candles_between('00:15:00'::interval, t.stream, t.first_time, 'infinity'::timestamp with time zone) b(market, price_kind, bucket, open, high, low, close, volume, quote, points));
+
+CREATE VIEW heliograph_rollup.served_candles_1d AS
+ SELECT b.stream,
+    b.market,
+    b.price_kind,
+    b.bucket,
+    b.open,
+    b.high,
+    b.low,
+    b.close,
+    b.volume,
+    b.quote,
+    b.points
+   FROM (heliograph_rollup.tails('1 day'::interval) t(stream, first_time)
+     JOIN heliograph_rollup.rolled_candles_1d b ON (((b.stream = t.stream) AND (b.bucket < t.first_time))))
+  WHERE (NOT (EXISTS ( SELECT
+           FROM heliograph.stale_ranges s
+          WHERE ((s.stream = b.stream) AND (s.first_time < (b.bucket + '1 day'::interval)) AND (s.last_time >= b.bucket)))))
+UNION ALL
+ SELECT s.stream,
+    b.market,
+    b.price_kind,
+    s.bucket,
+    b.open,
+    b.high,
+    b.low,
+    b.close,
+    b.volume,
+    b.quote,
+    b.points
+   FROM (heliograph_rollup.stale_buckets('1 day'::interval) s(stream, bucket)
+     CROSS JOIN LATERAL heliograph_rollup.candles_between('1 day'::interval, s.stream, s.bucket, (s.bucket + '1 day'::interval)) b(market, price_kind, bucket, open, high, low, close, volume, quote, points))
+UNION ALL
+ SELECT t.stream,
+    b.market,
+    b.price_kind,
+    b.bucket,
+    b.open,
+    b.high,
+    b.low,
+    b.close,
+    b.volume,
+    b.quote,
+    b.points
+   FROM (heliograph_rollup.tails('1 day'::interval) t(stream, first_time)
+     CROSS JOIN LATERAL heliograph_rollup.candles_between('1 day'::interval, t.stream, t.first_time, 'infinity'::timestamp with time zone) b(market, price_kind, bucket, open, high, low, close, volume, quote, points));
+
+CREATE VIEW heliograph_rollup.served_candles_1h AS
+ SELECT b.stream,
+    b.market,
+    b.price_kind,
+    b.bucket,
+    b.open,
+    b.high,
+    b.low,
+    b.close,
+    b.volume,
+    b.quote,
+    b.points
+   FROM (heliograph_rollup.tails('01:00:00'::interval) t(stream, first_time)
+     JOIN heliograph_rollup.rolled_candles_1h b ON (((b.stream = t.stream) AND (b.bucket < t.first_time))))
+  WHERE (NOT (EXISTS ( SELECT
+           FROM heliograph.stale_ranges s
+          WHERE ((s.stream = b.stream) AND (s.first_time < (b.bucket + '01:00:00'::interval)) AND (s.last_time >= b.bucket)))))
+UNION ALL
+ SELECT s.stream,
+    b.market,
+    b.price_kind,
+    s.bucket,
+    b.open,
+    b.high,
+    b.low,
+    b.close,
+    b.volume,
+    b.quote,
+    b.points
+   FROM (heliograph_rollup.stale_buckets('01:00:00'::interval) s(stream, bucket)
+     CROSS JOIN LATERAL heliograph_rollup.candles_between('01:00:00'::interval, s.stream, s.bucket, (s.bucket + '01:00:00'::interval)) b(market, price_kind, bucket, open, high, low, close, volume, quote, points))
+UNION ALL
+ SELECT t.stream,
+    b.market,
+    b.price_kind,
+    b.bucket,
+    b.open,
+    b.high,
+    b.low,
+    b.close,
+    b.volume,
+    b.quote,
+    b.points
+   FROM (heliograph_rollup.tails('01:00:00'::interval) t(stream, first_time)
+     CROSS JOIN LATERAL heliograph_rollup.candles_between('01:00:00'::interval, t.stream, t.first_time, 'infinity'::timestamp with time zone) b(market, price_kind, bucket, open, high, low, close, volume, quote, points));
+
+CREATE VIEW heliograph_rollup.served_candles_1m AS
+ SELECT b.stream,
+    b.market,
+    b.price_kind,
+    b.bucket,
+    b.open,
+    b.high,
+    b.low,
+    b.close,
+    b.volume,
+    b.quote,
+    b.points
+   FROM (heliograph_rollup.tails('00:01:00'::interval) t(stream, first_time)
+     JOIN heliograph_rollup.rolled_candles_1m b ON (((b.stream = t.stream) AND (b.bucket < t.first_time))))
+  WHERE (NOT (EXISTS ( SELECT
+           FROM heliograph.stale_ranges s
+          WHERE ((s.stream = b.stream) AND (s.first_time < (b.bucket + '00:01:00'::interval)) AND (s.last_time >= b.bucket)))))
+UNION ALL
+ SELECT s.stream,
+    b.market,
+    b.price_kind,
+    s.bucket,
+    b.open,
+    b.high,
+    b.low,
+    b.close,
+    b.volume,
+    b.quote,
+    b.points
+   FROM (heliograph_rollup.stale_buckets('00:01:00'::interval) s(stream, bucket)
+     CROSS JOIN LATERAL heliograph_rollup.candles_between('00:01:00'::interval, s.stream, s.bucket, (s.bucket + '00:01:00'::interval)) b(market, price_kind, bucket, open, high, low, close, volume, quote, points))
+UNION ALL
+ SELECT t.stream,
+    b.market,
+    b.price_kind,
+    b.bucket,
+    b.open,
+    b.high,
+    b.low,
+    b.close,
+    b.volume,
+    b.quote,
+    b.points
+   FROM (heliograph_rollup.tails('00:01:00'::interval) t(stream, first_time)
+     CROSS JOIN LATERAL heliograph_rollup.candles_between('00:01:00'::interval, t.stream, t.first_time, 'infinity'::timestamp with time zone) b(market, price_kind, bucket, open, high, low, close, volume, quote, points));
+
+CREATE VIEW heliograph_rollup.served_candles_4h AS
+ SELECT b.stream,
+    b.market,
+    b.price_kind,
+    b.bucket,
+    b.open,
+    b.high,
+    b.low,
+    b.close,
+    b.volume,
+    b.quote,
+    b.points
+   FROM (heliograph_rollup.tails('04:00:00'::interval) t(stream, first_time)
+     JOIN heliograph_rollup.rolled_candles_4h b ON (((b.stream = t.stream) AND (b.bucket < t.first_time))))
+  WHERE (NOT (EXISTS ( SELECT
+           FROM heliograph.stale_ranges s
+          WHERE ((s.stream = b.stream) AND (s.first_time < (b.bucket + '04:00:00'::interval)) AND (s.last_time >= b.bucket)))))
+UNION ALL
+ SELECT s.stream,
+    b.market,
+    b.price_kind,
+    s.bucket,
+    b.open,
+    b.high,
+    b.low,
+    b.close,
+    b.volume,
+    b.quote,
+    b.points
+   FROM (heliograph_rollup.stale_buckets('04:00:00'::interval) s(stream, bucket)
+     CROSS JOIN LATERAL heliograph_rollup.candles_between('04:00:00'::interval, s.stream, s.bucket, (s.bucket + '04:00:00'::interval)) b(market, price_kind, bucket, open, high, low, close, volume, quote, points))
+UNION ALL
+ SELECT t.stream,
+    b.market,
+    b.price_kind,
+    b.bucket,
+    b.open,
+    b.high,
+    b.low,
+    b.close,
+    b.volume,
+    b.quote,
+    b.points
+   FROM (heliograph_rollup.tails('04:00:00'::interval) t(stream, first_time)
+     CROSS JOIN LATERAL heliograph_rollup.candles_between('04:00:00'::interval, t.stream, t.first_time, 'infinity'::timestamp with time zone) b(market, price_kind, bucket, open, high, low, close, volume, quote, points));
+
+CREATE VIEW heliograph_rollup.served_candles_5m AS
+ SELECT b.stream,
+    b.market,
+    b.price_kind,
+    b.bucket,
+    b.open,
+    b.high,
+    b.low,
+    b.close,
+    b.volume,
+    b.quote,
+    b.points
+   FROM (heliograph_rollup.tails('00:05:00'::interval) t(stream, first_time)
+     JOIN heliograph_rollup.rolled_candles_5m b ON (((b.stream = t.stream) AND (b.bucket < t.first_time))))
+  WHERE (NOT (EXISTS ( SELECT
+           FROM heliograph.stale_ranges s
+          WHERE ((s.stream = b.stream) AND (s.first_time < (b.bucket + '00:05:00'::interval)) AND (s.last_time >= b.bucket)))))
+UNION ALL
+ SELECT s.stream,
+    b.market,
+    b.price_kind,
+    s.bucket,
+    b.open,
+    b.high,
+    b.low,
+    b.close,
+    b.volume,
+    b.quote,
+    b.points
+   FROM (heliograph_rollup.stale_buckets('00:05:00'::interval) s(stream, bucket)
+     CROSS JOIN LATERAL heliograph_rollup.candles_between('00:05:00'::interval, s.stream, s.bucket, (s.bucket + '00:05:00'::interval)) b(market, price_kind, bucket, open, high, low, close, volume, quote, points))
+UNION ALL
+ SELECT t.stream,
+    b.market,
+    b.price_kind,
+    b.bucket,
+    b.open,
+    b.high,
+    b.low,
+    b.close,
+    b.volume,
+    b.quote,
+    b.points
+   FROM (heliograph_rollup.tails('00:05:00'::interval) t(stream, first_time)
+     CROSS JOIN LATERAL heliograph_rollup.candles_between('00:05:00'::interval, t.stream, t.first_time, 'infinity'::timestamp with time zone) b(market, price_kind, bucket, open, high, low, close, volume, quote, points));
+
+CREATE VIEW heliograph_rollup.served_funding_1d AS
+ SELECT b.stream,
+    b.market,
+    b.bucket,
+    b.rate_sum,
+    b.rates,
+    b.rate_min,
+    b.rate_max,
+    b.rate_last,
+    b.long_amount,
+    b.short_amount,
+    b.payments
+   FROM (heliograph_rollup.tails('1 day'::interval) t(stream, first_time)
+     JOIN heliograph_rollup.rolled_funding_1d b ON (((b.stream = t.stream) AND (b.bucket < t.first_time))))
+  WHERE (NOT (EXISTS ( SELECT
+           FROM heliograph.stale_ranges s
+          WHERE ((s.stream = b.stream) AND (s.first_time < (b.bucket + '1 day'::interval)) AND (s.last_time >= b.bucket)))))
+UNION ALL
+ SELECT s.stream,
+    b.market,
+    s.bucket,
+    b.rate_sum,
+    b.rates,
+    b.rate_min,
+    b.rate_max,
+    b.rate_last,
+    b.long_amount,
+    b.short_amount,
+    b.payments
+   FROM (heliograph_rollup.stale_buckets('1 day'::interval) s(stream, bucket)
+     CROSS JOIN LATERAL heliograph_rollup.funding_between('1 day'::interval, s.stream, s.bucket, (s.bucket + '1 day'::interval)) b(market, bucket, rate_sum, rates, rate_min, rate_max, rate_last, long_amount, short_amount, payments))
+UNION ALL
+ SELECT t.stream,
+    b.market,
+    b.bucket,
+    b.rate_sum,
+    b.rates,
+    b.rate_min,
+    b.rate_max,
+    b.rate_last,
+    b.long_amount,
+    b.short_amount,
+    b.payments
+   FROM (heliograph_rollup.tails('1 day'::interval) t(stream, first_time)
+     CROSS JOIN LATERAL heliograph_rollup.funding_between('1 day'::interval, t.stream, t.first_time, 'infinity'::timestamp with time zone) b(market, bucket, rate_sum, rates, rate_min, rate_max, rate_last, long_amount, short_amount, payments));
+
+CREATE VIEW heliograph_rollup.served_funding_1h AS
+ SELECT b.stream,
+    b.market,
+    b.bucket,
+    b.rate_sum,
+    b.rates,
+    b.rate_min,
+    b.rate_max,
+    b.rate_last,
+    b.long_amount,
+    b.short_amount,
+    b.payments
+   FROM (heliograph_rollup.tails('01:00:00'::interval) t(stream, first_time)
+     JOIN heliograph_rollup.rolled_funding_1h b ON (((b.stream = t.stream) AND (b.bucket < t.first_time))))
+  WHERE (NOT (EXISTS ( SELECT
+           FROM heliograph.stale_ranges s
+          WHERE ((s.stream = b.stream) AND (s.first_time < (b.bucket + '01:00:00'::interval)) AND (s.last_time >= b.bucket)))))
+UNION ALL
+ SELECT s.stream,
+    b.market,
+    s.bucket,
+    b.rate_sum,
+    b.rates,
+    b.rate_min,
+    b.rate_max,
+    b.rate_last,
+    b.long_amount,
+    b.short_amount,
+    b.payments
+   FROM (heliograph_rollup.stale_buckets('01:00:00'::interval) s(stream, bucket)
+     CROSS JOIN LATERAL heliograph_rollup.funding_between('01:00:00'::interval, s.stream, s.bucket, (s.bucket + '01:00:00'::interval)) b(market, bucket, rate_sum, rates, rate_min, rate_max, rate_last, long_amount, short_amount, payments))
+UNION ALL
+ SELECT t.stream,
+    b.market,
+    b.bucket,
+    b.rate_sum,
+    b.rates,
+    b.rate_min,
+    b.rate_max,
+    b.rate_last,
+    b.long_amount,
+    b.short_amount,
+    b.payments
+   FROM (heliograph_rollup.tails('01:00:00'::interval) t(stream, first_time)
+     CROSS JOIN LATERAL heliograph_rollup.funding_between('01:00:00'::interval, t.stream, t.first_time, 'infinity'::timestamp with time zone) b(market, bucket, rate_sum, rates, rate_min, rate_max, rate_last, long_amount, short_amount, payments));
+
+CREATE VIEW heliograph_rollup.served_open_interest_1d AS
+ SELECT b.stream,
+    b.market,
+    b.bucket,
+    b.long_change,
+    b.short_change,
+    b.changes
+   FROM (heliograph_rollup.tails('1 day'::interval) t(stream, first_time)
+     JOIN heliograph_rollup.rolled_open_interest_1d b ON (((b.stream = t.stream) AND (b.bucket < t.first_time))))
+  WHERE (NOT (EXISTS ( SELECT
+           FROM heliograph.stale_ranges s
+          WHERE ((s.stream = b.stream) AND (s.first_time < (b.bucket + '1 day'::interval)) AND (s.last_time >= b.bucket)))))
+UNION ALL
+ SELECT s.stream,
+    b.market,
+    s.bucket,
+    b.long_change,
+    b.short_change,
+    b.changes
+   FROM (heliograph_rollup.stale_buckets('1 day'::interval) s(stream, bucket)
+     CROSS JOIN LATERAL heliograph_rollup.open_interest_between('1 day'::interval, s.stream, s.bucket, (s.bucket + '1 day'::interval)) b(market, bucket, long_change, short_change, changes))
+UNION ALL
+ SELECT t.stream,
+    b.market,
+    b.bucket,
+    b.long_change,
+    b.short_change,
+    b.changes
+   FROM (heliograph_rollup.tails('1 day'::interval) t(stream, first_time)
+     CROSS JOIN LATERAL heliograph_rollup.open_interest_between('1 day'::interval, t.stream, t.first_time, 'infinity'::timestamp with time zone) b(market, bucket, long_change, short_change, changes));
+
+CREATE VIEW heliograph_rollup.served_open_interest_1h AS
+ SELECT b.stream,
+    b.market,
+    b.bucket,
+    b.long_change,
+    b.short_change,
+    b.changes
+   FROM (heliograph_rollup.tails('01:00:00'::interval) t(stream, first_time)
+     JOIN heliograph_rollup.rolled_open_interest_1h b ON (((b.stream = t.stream) AND (b.bucket < t.first_time))))
+  WHERE (NOT (EXISTS ( SELECT
+           FROM heliograph.stale_ranges s
+          WHERE ((s.stream = b.stream) AND (s.first_time < (b.bucket + '01:00:00'::interval)) AND (s.last_time >= b.bucket)))))
+UNION ALL
+ SELECT s.stream,
+    b.market,
+    s.bucket,
+    b.long_change,
+    b.short_change,
+    b.changes
+   FROM (heliograph_rollup.stale_buckets('01:00:00'::interval) s(stream, bucket)
+     CROSS JOIN LATERAL heliograph_rollup.open_interest_between('01:00:00'::interval, s.stream, s.bucket, (s.bucket + '01:00:00'::interval)) b(market, bucket, long_change, short_change, changes))
+UNION ALL
+ SELECT t.stream,
+    b.market,
+    b.bucket,
+    b.long_change,
+    b.short_change,
+    b.changes
+   FROM (heliograph_rollup.tails('01:00:00'::interval) t(stream, first_time)
+     CROSS JOIN LATERAL heliograph_rollup.open_interest_between('01:00:00'::interval, t.stream, t.first_time, 'infinity'::timestamp with time zone) b(market, bucket, long_change, short_change, changes));
+
+CREATE VIEW heliograph_rollup.served_volume_1h AS
+ SELECT b.stream,
+    b.market,
+    b.bucket,
+    b.volume,
+    b.quote,
+    b.bought_quote,
+    b.sold_quote,
+    b.liquidated_quote,
+    b.taker_fees,
+    b.maker_fees,
+    b.trades
+   FROM (heliograph_rollup.tails('01:00:00'::interval) t(stream, first_time)
+     JOIN heliograph_rollup.rolled_volume_1h b ON (((b.stream = t.stream) AND (b.bucket < t.first_time))))
+  WHERE (NOT (EXISTS ( SELECT
+           FROM heliograph.stale_ranges s
+          WHERE ((s.stream = b.stream) AND (s.first_time < (b.bucket + '01:00:00'::interval)) AND (s.last_time >= b.bucket)))))
+UNION ALL
+ SELECT s.stream,
+    b.market,
+    s.bucket,
+    b.volume,
+    b.quote,
+    b.bought_quote,
+    b.sold_quote,
+    b.liquidated_quote,
+    b.taker_fees,
+    b.maker_fees,
+    b.trades
+   FROM (heliograph_rollup.stale_buckets('01:00:00'::interval) s(stream, bucket)
+     CROSS JOIN LATERAL heliograph_rollup.volume_between('01:00:00'::interval, s.stream, s.bucket, (s.bucket + '01:00:00'::interval)) b(market, bucket, volume, quote, bought_quote, sold_quote, liquidated_quote, taker_fees, maker_fees, trades))
+UNION ALL
+ SELECT t.stream,
+    b.market,
+    b.bucket,
+    b.volume,
+    b.quote,
+    b.bought_quote,
+    b.sold_quote,
+    b.liquidated_quote,
+    b.taker_fees,
+    b.maker_fees,
+    b.trades
+   FROM (heliograph_rollup.tails('01:00:00'::interval) t(stream, first_time)
+     CROSS JOIN LATERAL heliograph_rollup.volume_between('01:00:00'::interval, t.stream, t.first_time, 'infinity'::timestamp with time zone) b(market, bucket, volume, quote, bought_quote, sold_quote, liquidated_quote, taker_fees, maker_fees, trades));
+
+CREATE TABLE heliograph_rollup.storage (
+    continuous boolean NOT NULL,
+    only_row boolean DEFAULT true NOT NULL,
+    CONSTRAINT storage_only_row_check CHECK (only_row)
+);
+
+COMMENT ON TABLE heliograph_rollup.storage IS 'Whether rolled buckets are in continuous aggregates, or in the kept_ tables.';
 
 CREATE TABLE perps.balances (
     stream text NOT NULL,
@@ -395,6 +1888,310 @@ COMMENT ON COLUMN perps.balances.updated_slot IS 'Slot of the latest transfer.';
 COMMENT ON COLUMN perps.balances.updated_tx_index IS 'tx_index of the latest transfer.';
 
 COMMENT ON COLUMN perps.balances.updated_ordinal IS 'ordinal of the latest transfer.';
+
+CREATE VIEW perps.candles_15m AS
+ SELECT stream,
+    market,
+    price_kind,
+    bucket,
+    open,
+    high,
+    low,
+    close,
+    volume,
+    quote,
+    points
+   FROM heliograph_rollup.served_candles_15m;
+
+COMMENT ON VIEW perps.candles_15m IS 'Candles of 15m by price_kind; a bucket without a price has no row: perps.candles_filled carries the close.';
+
+COMMENT ON COLUMN perps.candles_15m.stream IS 'The stream that the row belongs to.';
+
+COMMENT ON COLUMN perps.candles_15m.market IS 'Address of the market, base58.';
+
+COMMENT ON COLUMN perps.candles_15m.price_kind IS 'trade: prices of fills; mark: mark prices of funding_rates; oracle: prices of oracle_prices.';
+
+COMMENT ON COLUMN perps.candles_15m.bucket IS 'Beginning of the bucket, its first moment; days are those of UTC.';
+
+COMMENT ON COLUMN perps.candles_15m.open IS 'Quote per base, the first price by chain order.';
+
+COMMENT ON COLUMN perps.candles_15m.high IS 'Quote per base, the highest price.';
+
+COMMENT ON COLUMN perps.candles_15m.low IS 'Quote per base, the lowest price.';
+
+COMMENT ON COLUMN perps.candles_15m.close IS 'Quote per base, the last price by chain order.';
+
+COMMENT ON COLUMN perps.candles_15m.volume IS 'Base that was traded, each fill once; 0 for mark and oracle.';
+
+COMMENT ON COLUMN perps.candles_15m.quote IS 'Quote that was traded; 0 for mark and oracle.';
+
+COMMENT ON COLUMN perps.candles_15m.points IS 'Prices in the bucket; for trade the number of fills.';
+
+CREATE VIEW perps.candles_1d AS
+ SELECT stream,
+    market,
+    price_kind,
+    bucket,
+    open,
+    high,
+    low,
+    close,
+    volume,
+    quote,
+    points
+   FROM heliograph_rollup.served_candles_1d;
+
+COMMENT ON VIEW perps.candles_1d IS 'Candles of 1d by price_kind; a bucket without a price has no row: perps.candles_filled carries the close.';
+
+COMMENT ON COLUMN perps.candles_1d.stream IS 'The stream that the row belongs to.';
+
+COMMENT ON COLUMN perps.candles_1d.market IS 'Address of the market, base58.';
+
+COMMENT ON COLUMN perps.candles_1d.price_kind IS 'trade: prices of fills; mark: mark prices of funding_rates; oracle: prices of oracle_prices.';
+
+COMMENT ON COLUMN perps.candles_1d.bucket IS 'Beginning of the bucket, its first moment; days are those of UTC.';
+
+COMMENT ON COLUMN perps.candles_1d.open IS 'Quote per base, the first price by chain order.';
+
+COMMENT ON COLUMN perps.candles_1d.high IS 'Quote per base, the highest price.';
+
+COMMENT ON COLUMN perps.candles_1d.low IS 'Quote per base, the lowest price.';
+
+COMMENT ON COLUMN perps.candles_1d.close IS 'Quote per base, the last price by chain order.';
+
+COMMENT ON COLUMN perps.candles_1d.volume IS 'Base that was traded, each fill once; 0 for mark and oracle.';
+
+COMMENT ON COLUMN perps.candles_1d.quote IS 'Quote that was traded; 0 for mark and oracle.';
+
+COMMENT ON COLUMN perps.candles_1d.points IS 'Prices in the bucket; for trade the number of fills.';
+
+CREATE VIEW perps.candles_1h AS
+ SELECT stream,
+    market,
+    price_kind,
+    bucket,
+    open,
+    high,
+    low,
+    close,
+    volume,
+    quote,
+    points
+   FROM heliograph_rollup.served_candles_1h;
+
+COMMENT ON VIEW perps.candles_1h IS 'Candles of 1h by price_kind; a bucket without a price has no row: perps.candles_filled carries the close.';
+
+COMMENT ON COLUMN perps.candles_1h.stream IS 'The stream that the row belongs to.';
+
+COMMENT ON COLUMN perps.candles_1h.market IS 'Address of the market, base58.';
+
+COMMENT ON COLUMN perps.candles_1h.price_kind IS 'trade: prices of fills; mark: mark prices of funding_rates; oracle: prices of oracle_prices.';
+
+COMMENT ON COLUMN perps.candles_1h.bucket IS 'Beginning of the bucket, its first moment; days are those of UTC.';
+
+COMMENT ON COLUMN perps.candles_1h.open IS 'Quote per base, the first price by chain order.';
+
+COMMENT ON COLUMN perps.candles_1h.high IS 'Quote per base, the highest price.';
+
+COMMENT ON COLUMN perps.candles_1h.low IS 'Quote per base, the lowest price.';
+
+COMMENT ON COLUMN perps.candles_1h.close IS 'Quote per base, the last price by chain order.';
+
+COMMENT ON COLUMN perps.candles_1h.volume IS 'Base that was traded, each fill once; 0 for mark and oracle.';
+
+COMMENT ON COLUMN perps.candles_1h.quote IS 'Quote that was traded; 0 for mark and oracle.';
+
+COMMENT ON COLUMN perps.candles_1h.points IS 'Prices in the bucket; for trade the number of fills.';
+
+CREATE VIEW perps.candles_1m AS
+ SELECT stream,
+    market,
+    price_kind,
+    bucket,
+    open,
+    high,
+    low,
+    close,
+    volume,
+    quote,
+    points
+   FROM heliograph_rollup.served_candles_1m;
+
+COMMENT ON VIEW perps.candles_1m IS 'Candles of 1m by price_kind; a bucket without a price has no row: perps.candles_filled carries the close.';
+
+COMMENT ON COLUMN perps.candles_1m.stream IS 'The stream that the row belongs to.';
+
+COMMENT ON COLUMN perps.candles_1m.market IS 'Address of the market, base58.';
+
+COMMENT ON COLUMN perps.candles_1m.price_kind IS 'trade: prices of fills; mark: mark prices of funding_rates; oracle: prices of oracle_prices.';
+
+COMMENT ON COLUMN perps.candles_1m.bucket IS 'Beginning of the bucket, its first moment; days are those of UTC.';
+
+COMMENT ON COLUMN perps.candles_1m.open IS 'Quote per base, the first price by chain order.';
+
+COMMENT ON COLUMN perps.candles_1m.high IS 'Quote per base, the highest price.';
+
+COMMENT ON COLUMN perps.candles_1m.low IS 'Quote per base, the lowest price.';
+
+COMMENT ON COLUMN perps.candles_1m.close IS 'Quote per base, the last price by chain order.';
+
+COMMENT ON COLUMN perps.candles_1m.volume IS 'Base that was traded, each fill once; 0 for mark and oracle.';
+
+COMMENT ON COLUMN perps.candles_1m.quote IS 'Quote that was traded; 0 for mark and oracle.';
+
+COMMENT ON COLUMN perps.candles_1m.points IS 'Prices in the bucket; for trade the number of fills.';
+
+CREATE VIEW perps.candles_4h AS
+ SELECT stream,
+    market,
+    price_kind,
+    bucket,
+    open,
+    high,
+    low,
+    close,
+    volume,
+    quote,
+    points
+   FROM heliograph_rollup.served_candles_4h;
+
+COMMENT ON VIEW perps.candles_4h IS 'Candles of 4h by price_kind; a bucket without a price has no row: perps.candles_filled carries the close.';
+
+COMMENT ON COLUMN perps.candles_4h.stream IS 'The stream that the row belongs to.';
+
+COMMENT ON COLUMN perps.candles_4h.market IS 'Address of the market, base58.';
+
+COMMENT ON COLUMN perps.candles_4h.price_kind IS 'trade: prices of fills; mark: mark prices of funding_rates; oracle: prices of oracle_prices.';
+
+COMMENT ON COLUMN perps.candles_4h.bucket IS 'Beginning of the bucket, its first moment; days are those of UTC.';
+
+COMMENT ON COLUMN perps.candles_4h.open IS 'Quote per base, the first price by chain order.';
+
+COMMENT ON COLUMN perps.candles_4h.high IS 'Quote per base, the highest price.';
+
+COMMENT ON COLUMN perps.candles_4h.low IS 'Quote per base, the lowest price.';
+
+COMMENT ON COLUMN perps.candles_4h.close IS 'Quote per base, the last price by chain order.';
+
+COMMENT ON COLUMN perps.candles_4h.volume IS 'Base that was traded, each fill once; 0 for mark and oracle.';
+
+COMMENT ON COLUMN perps.candles_4h.quote IS 'Quote that was traded; 0 for mark and oracle.';
+
+COMMENT ON COLUMN perps.candles_4h.points IS 'Prices in the bucket; for trade the number of fills.';
+
+CREATE VIEW perps.candles_5m AS
+ SELECT stream,
+    market,
+    price_kind,
+    bucket,
+    open,
+    high,
+    low,
+    close,
+    volume,
+    quote,
+    points
+   FROM heliograph_rollup.served_candles_5m;
+
+COMMENT ON VIEW perps.candles_5m IS 'Candles of 5m by price_kind; a bucket without a price has no row: perps.candles_filled carries the close.';
+
+COMMENT ON COLUMN perps.candles_5m.stream IS 'The stream that the row belongs to.';
+
+COMMENT ON COLUMN perps.candles_5m.market IS 'Address of the market, base58.';
+
+COMMENT ON COLUMN perps.candles_5m.price_kind IS 'trade: prices of fills; mark: mark prices of funding_rates; oracle: prices of oracle_prices.';
+
+COMMENT ON COLUMN perps.candles_5m.bucket IS 'Beginning of the bucket, its first moment; days are those of UTC.';
+
+COMMENT ON COLUMN perps.candles_5m.open IS 'Quote per base, the first price by chain order.';
+
+COMMENT ON COLUMN perps.candles_5m.high IS 'Quote per base, the highest price.';
+
+COMMENT ON COLUMN perps.candles_5m.low IS 'Quote per base, the lowest price.';
+
+COMMENT ON COLUMN perps.candles_5m.close IS 'Quote per base, the last price by chain order.';
+
+COMMENT ON COLUMN perps.candles_5m.volume IS 'Base that was traded, each fill once; 0 for mark and oracle.';
+
+COMMENT ON COLUMN perps.candles_5m.quote IS 'Quote that was traded; 0 for mark and oracle.';
+
+COMMENT ON COLUMN perps.candles_5m.points IS 'Prices in the bucket; for trade the number of fills.';
+
+CREATE VIEW perps.funding_1d AS
+ SELECT stream,
+    market,
+    bucket,
+    heliograph_rollup.quotient(rate_sum, (NULLIF(rates, 0))::numeric) AS rate,
+    rate_min,
+    rate_max,
+    rate_last,
+    rates,
+    long_amount,
+    short_amount,
+    payments
+   FROM heliograph_rollup.served_funding_1d;
+
+COMMENT ON VIEW perps.funding_1d IS 'Funding rates and payments of 1d; a bucket without either has no row.';
+
+COMMENT ON COLUMN perps.funding_1d.stream IS 'The stream that the row belongs to.';
+
+COMMENT ON COLUMN perps.funding_1d.market IS 'Address of the market, base58.';
+
+COMMENT ON COLUMN perps.funding_1d.bucket IS 'Beginning of the bucket, its first moment; days are those of UTC.';
+
+COMMENT ON COLUMN perps.funding_1d.rate IS 'Mean of the rates, a fraction per hour, rounded half-even to 18 places; NULL without rates.';
+
+COMMENT ON COLUMN perps.funding_1d.rate_min IS 'Lowest rate, a fraction per hour.';
+
+COMMENT ON COLUMN perps.funding_1d.rate_max IS 'Highest rate, a fraction per hour.';
+
+COMMENT ON COLUMN perps.funding_1d.rate_last IS 'Last rate by chain order, a fraction per hour.';
+
+COMMENT ON COLUMN perps.funding_1d.rates IS 'Rows of funding_rates in the bucket.';
+
+COMMENT ON COLUMN perps.funding_1d.long_amount IS 'Quote that long positions received; negative: they paid.';
+
+COMMENT ON COLUMN perps.funding_1d.short_amount IS 'Quote that short positions received; negative: they paid.';
+
+COMMENT ON COLUMN perps.funding_1d.payments IS 'Rows of funding_payments in the bucket.';
+
+CREATE VIEW perps.funding_1h AS
+ SELECT stream,
+    market,
+    bucket,
+    heliograph_rollup.quotient(rate_sum, (NULLIF(rates, 0))::numeric) AS rate,
+    rate_min,
+    rate_max,
+    rate_last,
+    rates,
+    long_amount,
+    short_amount,
+    payments
+   FROM heliograph_rollup.served_funding_1h;
+
+COMMENT ON VIEW perps.funding_1h IS 'Funding rates and payments of 1h; a bucket without either has no row.';
+
+COMMENT ON COLUMN perps.funding_1h.stream IS 'The stream that the row belongs to.';
+
+COMMENT ON COLUMN perps.funding_1h.market IS 'Address of the market, base58.';
+
+COMMENT ON COLUMN perps.funding_1h.bucket IS 'Beginning of the bucket, its first moment; days are those of UTC.';
+
+COMMENT ON COLUMN perps.funding_1h.rate IS 'Mean of the rates, a fraction per hour, rounded half-even to 18 places; NULL without rates.';
+
+COMMENT ON COLUMN perps.funding_1h.rate_min IS 'Lowest rate, a fraction per hour.';
+
+COMMENT ON COLUMN perps.funding_1h.rate_max IS 'Highest rate, a fraction per hour.';
+
+COMMENT ON COLUMN perps.funding_1h.rate_last IS 'Last rate by chain order, a fraction per hour.';
+
+COMMENT ON COLUMN perps.funding_1h.rates IS 'Rows of funding_rates in the bucket.';
+
+COMMENT ON COLUMN perps.funding_1h.long_amount IS 'Quote that long positions received; negative: they paid.';
+
+COMMENT ON COLUMN perps.funding_1h.short_amount IS 'Quote that short positions received; negative: they paid.';
+
+COMMENT ON COLUMN perps.funding_1h.payments IS 'Rows of funding_payments in the bucket.';
 
 CREATE TABLE perps.funding_payments (
     stream text NOT NULL,
@@ -449,59 +2246,6 @@ COMMENT ON COLUMN perps.funding_payments.rate IS 'Fraction per hour that was app
 COMMENT ON COLUMN perps.funding_payments.interval_seconds IS 'Seconds that the payment is for.';
 
 COMMENT ON COLUMN perps.funding_payments.amount IS 'Quote; positive when the wallet received it, negative when it paid.';
-
-CREATE TABLE perps.funding_rates (
-    stream text NOT NULL,
-    block_time timestamp with time zone NOT NULL,
-    slot bigint NOT NULL,
-    tx_index integer NOT NULL,
-    ordinal integer NOT NULL,
-    part smallint NOT NULL,
-    signature text NOT NULL,
-    program text NOT NULL,
-    market text NOT NULL,
-    mark_price numeric,
-    index_price numeric,
-    premium numeric,
-    interest numeric,
-    rate numeric NOT NULL,
-    interval_seconds integer NOT NULL,
-    interval_rate numeric NOT NULL
-);
-
-COMMENT ON TABLE perps.funding_rates IS 'Funding rates as they were computed, an observation a row.';
-
-COMMENT ON COLUMN perps.funding_rates.stream IS 'The stream that the row belongs to.';
-
-COMMENT ON COLUMN perps.funding_rates.block_time IS 'Time of the block; never contradicts the slot. Tables are cut by it: put a bound on it in every query.';
-
-COMMENT ON COLUMN perps.funding_rates.slot IS 'Slot of the block.';
-
-COMMENT ON COLUMN perps.funding_rates.tx_index IS 'Position of the transaction among all transactions of its block, from 0.';
-
-COMMENT ON COLUMN perps.funding_rates.ordinal IS 'Position of the event among all candidates of its transaction, decoded or not, from 0.';
-
-COMMENT ON COLUMN perps.funding_rates.part IS 'Counts the rows that one event makes in this table, from 0.';
-
-COMMENT ON COLUMN perps.funding_rates.signature IS 'Signature of the transaction, base58.';
-
-COMMENT ON COLUMN perps.funding_rates.program IS 'Address of the program that emitted the event, base58.';
-
-COMMENT ON COLUMN perps.funding_rates.market IS 'Address of the market, base58.';
-
-COMMENT ON COLUMN perps.funding_rates.mark_price IS 'Quote per base; NULL where the protocol does not say.';
-
-COMMENT ON COLUMN perps.funding_rates.index_price IS 'Quote per base, the oracle''s; NULL where the protocol does not say.';
-
-COMMENT ON COLUMN perps.funding_rates.premium IS 'Fraction per hour, part of rate; NULL where the protocol does not say.';
-
-COMMENT ON COLUMN perps.funding_rates.interest IS 'Fraction per hour, part of rate; NULL where the protocol does not say.';
-
-COMMENT ON COLUMN perps.funding_rates.rate IS 'Fraction per hour; positive when longs pay shorts.';
-
-COMMENT ON COLUMN perps.funding_rates.interval_seconds IS 'Seconds between two settlements of the protocol.';
-
-COMMENT ON COLUMN perps.funding_rates.interval_rate IS 'Fraction per interval_seconds; positive when longs pay shorts; rounded half-even to 18 places.';
 
 CREATE TABLE perps.liquidations (
     stream text NOT NULL,
@@ -643,52 +2387,65 @@ COMMENT ON COLUMN perps.markets.open_interest_long IS 'Base held by longs; NULL 
 
 COMMENT ON COLUMN perps.markets.open_interest_short IS 'Base held by shorts, never negative; NULL where unknown.';
 
-CREATE TABLE perps.oracle_prices (
-    stream text NOT NULL,
-    block_time timestamp with time zone NOT NULL,
-    slot bigint NOT NULL,
-    tx_index integer NOT NULL,
-    ordinal integer NOT NULL,
-    part smallint NOT NULL,
-    signature text NOT NULL,
-    program text NOT NULL,
-    market text NOT NULL,
-    source text NOT NULL,
-    oracle text,
-    price numeric NOT NULL,
-    confidence numeric,
-    publish_time timestamp with time zone NOT NULL
-);
+CREATE VIEW perps.open_interest_1d AS
+ SELECT stream,
+    market,
+    bucket,
+    long_change,
+    short_change,
+    sum(long_change) OVER before AS long_size,
+    sum(short_change) OVER before AS short_size,
+    changes
+   FROM heliograph_rollup.served_open_interest_1d
+  WINDOW before AS (PARTITION BY stream, market ORDER BY bucket);
 
-COMMENT ON TABLE perps.oracle_prices IS 'Oracle prices as the protocol took them over.';
+COMMENT ON VIEW perps.open_interest_1d IS 'Open interest by 1d: the net change, and the size at the end; a bucket without a change has no row.';
 
-COMMENT ON COLUMN perps.oracle_prices.stream IS 'The stream that the row belongs to.';
+COMMENT ON COLUMN perps.open_interest_1d.stream IS 'The stream that the row belongs to.';
 
-COMMENT ON COLUMN perps.oracle_prices.block_time IS 'Time of the block; never contradicts the slot. Tables are cut by it: put a bound on it in every query.';
+COMMENT ON COLUMN perps.open_interest_1d.market IS 'Address of the market, base58.';
 
-COMMENT ON COLUMN perps.oracle_prices.slot IS 'Slot of the block.';
+COMMENT ON COLUMN perps.open_interest_1d.bucket IS 'Beginning of the bucket, its first moment; days are those of UTC.';
 
-COMMENT ON COLUMN perps.oracle_prices.tx_index IS 'Position of the transaction among all transactions of its block, from 0.';
+COMMENT ON COLUMN perps.open_interest_1d.long_change IS 'Base by which long positions grew; negative: they shrank.';
 
-COMMENT ON COLUMN perps.oracle_prices.ordinal IS 'Position of the event among all candidates of its transaction, decoded or not, from 0.';
+COMMENT ON COLUMN perps.open_interest_1d.short_change IS 'Base by which short positions grew; negative: they shrank.';
 
-COMMENT ON COLUMN perps.oracle_prices.part IS 'Counts the rows that one event makes in this table, from 0.';
+COMMENT ON COLUMN perps.open_interest_1d.long_size IS 'Base of all long positions at the end of the bucket, as far as their changes are stored.';
 
-COMMENT ON COLUMN perps.oracle_prices.signature IS 'Signature of the transaction, base58.';
+COMMENT ON COLUMN perps.open_interest_1d.short_size IS 'Base of all short positions at the end of the bucket, as far as their changes are stored.';
 
-COMMENT ON COLUMN perps.oracle_prices.program IS 'Address of the program that emitted the event, base58.';
+COMMENT ON COLUMN perps.open_interest_1d.changes IS 'Rows of position_changes that changed a size.';
 
-COMMENT ON COLUMN perps.oracle_prices.market IS 'Address of the market, base58.';
+CREATE VIEW perps.open_interest_1h AS
+ SELECT stream,
+    market,
+    bucket,
+    long_change,
+    short_change,
+    sum(long_change) OVER before AS long_size,
+    sum(short_change) OVER before AS short_size,
+    changes
+   FROM heliograph_rollup.served_open_interest_1h
+  WINDOW before AS (PARTITION BY stream, market ORDER BY bucket);
 
-COMMENT ON COLUMN perps.oracle_prices.source IS 'Who published the price.';
+COMMENT ON VIEW perps.open_interest_1h IS 'Open interest by 1h: the net change, and the size at the end; a bucket without a change has no row.';
 
-COMMENT ON COLUMN perps.oracle_prices.oracle IS 'Address of the feed, base58; NULL where the protocol does not say.';
+COMMENT ON COLUMN perps.open_interest_1h.stream IS 'The stream that the row belongs to.';
 
-COMMENT ON COLUMN perps.oracle_prices.price IS 'Quote per base.';
+COMMENT ON COLUMN perps.open_interest_1h.market IS 'Address of the market, base58.';
 
-COMMENT ON COLUMN perps.oracle_prices.confidence IS 'Half-width in quote per base; NULL where unknown.';
+COMMENT ON COLUMN perps.open_interest_1h.bucket IS 'Beginning of the bucket, its first moment; days are those of UTC.';
 
-COMMENT ON COLUMN perps.oracle_prices.publish_time IS 'When the oracle published it, as the oracle says.';
+COMMENT ON COLUMN perps.open_interest_1h.long_change IS 'Base by which long positions grew; negative: they shrank.';
+
+COMMENT ON COLUMN perps.open_interest_1h.short_change IS 'Base by which short positions grew; negative: they shrank.';
+
+COMMENT ON COLUMN perps.open_interest_1h.long_size IS 'Base of all long positions at the end of the bucket, as far as their changes are stored.';
+
+COMMENT ON COLUMN perps.open_interest_1h.short_size IS 'Base of all short positions at the end of the bucket, as far as their changes are stored.';
+
+COMMENT ON COLUMN perps.open_interest_1h.changes IS 'Rows of position_changes that changed a size.';
 
 CREATE TABLE perps.position_changes (
     stream text NOT NULL,
@@ -866,81 +2623,6 @@ COMMENT ON COLUMN perps.positions.complete IS 'Its opening is known. Where false
 
 COMMENT ON COLUMN perps.positions.settled IS 'False while late history waits to be folded in.';
 
-CREATE TABLE perps.trades (
-    stream text NOT NULL,
-    block_time timestamp with time zone NOT NULL,
-    slot bigint NOT NULL,
-    tx_index integer NOT NULL,
-    ordinal integer NOT NULL,
-    part smallint NOT NULL,
-    signature text NOT NULL,
-    program text NOT NULL,
-    market text NOT NULL,
-    trade_id text NOT NULL,
-    taker text,
-    taker_side text NOT NULL,
-    maker text,
-    price numeric NOT NULL,
-    size numeric NOT NULL,
-    quote numeric NOT NULL,
-    taker_fee numeric NOT NULL,
-    maker_fee numeric NOT NULL,
-    taker_position_key text,
-    maker_position_key text,
-    taker_order_id text,
-    maker_order_id text,
-    liquidation boolean NOT NULL,
-    CONSTRAINT trades_taker_side_check CHECK ((taker_side = ANY (ARRAY['long'::text, 'short'::text])))
-);
-
-COMMENT ON TABLE perps.trades IS 'One row a fill. Volume is the sum of quote; liquidation fills are among them and count once.';
-
-COMMENT ON COLUMN perps.trades.stream IS 'The stream that the row belongs to.';
-
-COMMENT ON COLUMN perps.trades.block_time IS 'Time of the block; never contradicts the slot. Tables are cut by it: put a bound on it in every query.';
-
-COMMENT ON COLUMN perps.trades.slot IS 'Slot of the block.';
-
-COMMENT ON COLUMN perps.trades.tx_index IS 'Position of the transaction among all transactions of its block, from 0.';
-
-COMMENT ON COLUMN perps.trades.ordinal IS 'Position of the event among all candidates of its transaction, decoded or not, from 0.';
-
-COMMENT ON COLUMN perps.trades.part IS 'Counts the rows that one event makes in this table, from 0.';
-
-COMMENT ON COLUMN perps.trades.signature IS 'Signature of the transaction, base58.';
-
-COMMENT ON COLUMN perps.trades.program IS 'Address of the program that emitted the event, base58.';
-
-COMMENT ON COLUMN perps.trades.market IS 'Address of the market, base58.';
-
-COMMENT ON COLUMN perps.trades.trade_id IS 'Number of the fill as the protocol counts; equals liquidation_id where a liquidation caused it.';
-
-COMMENT ON COLUMN perps.trades.taker IS 'Wallet of the taker, base58; NULL where the protocol does not say.';
-
-COMMENT ON COLUMN perps.trades.taker_side IS 'long: the taker buys base; short: the taker sells base.';
-
-COMMENT ON COLUMN perps.trades.maker IS 'Wallet of the maker, base58; NULL where the protocol does not say or a pool made the price.';
-
-COMMENT ON COLUMN perps.trades.price IS 'Quote per base.';
-
-COMMENT ON COLUMN perps.trades.size IS 'Base, never negative.';
-
-COMMENT ON COLUMN perps.trades.quote IS 'Quote, never negative: price times size as the protocol reports it.';
-
-COMMENT ON COLUMN perps.trades.taker_fee IS 'Quote; positive when paid, negative for a rebate.';
-
-COMMENT ON COLUMN perps.trades.maker_fee IS 'Quote; positive when paid, negative for a rebate.';
-
-COMMENT ON COLUMN perps.trades.taker_position_key IS 'The taker''s position, as in perps.positions; NULL where unknown.';
-
-COMMENT ON COLUMN perps.trades.maker_position_key IS 'The maker''s position, as in perps.positions; NULL where unknown.';
-
-COMMENT ON COLUMN perps.trades.taker_order_id IS 'The taker''s order as the protocol names it; NULL where unknown.';
-
-COMMENT ON COLUMN perps.trades.maker_order_id IS 'The maker''s order as the protocol names it; NULL where unknown.';
-
-COMMENT ON COLUMN perps.trades.liquidation IS 'Whether a liquidation caused the fill.';
-
 CREATE TABLE perps.transfers (
     stream text NOT NULL,
     block_time timestamp with time zone NOT NULL,
@@ -998,6 +2680,44 @@ COMMENT ON COLUMN perps.transfers.locked_after IS 'Asset units locked after it; 
 
 COMMENT ON COLUMN perps.transfers.position_key IS 'The position that it was locked for or released from; NULL for deposits and withdrawals.';
 
+CREATE VIEW perps.volume_1h AS
+ SELECT stream,
+    market,
+    bucket,
+    volume,
+    quote,
+    bought_quote,
+    sold_quote,
+    liquidated_quote,
+    taker_fees,
+    maker_fees,
+    trades
+   FROM heliograph_rollup.served_volume_1h;
+
+COMMENT ON VIEW perps.volume_1h IS 'Volume and fees an hour; an hour without a trade has no row.';
+
+COMMENT ON COLUMN perps.volume_1h.stream IS 'The stream that the row belongs to.';
+
+COMMENT ON COLUMN perps.volume_1h.market IS 'Address of the market, base58.';
+
+COMMENT ON COLUMN perps.volume_1h.bucket IS 'Beginning of the bucket, its first moment; days are those of UTC.';
+
+COMMENT ON COLUMN perps.volume_1h.volume IS 'Base that was traded, each fill once.';
+
+COMMENT ON COLUMN perps.volume_1h.quote IS 'Quote that was traded.';
+
+COMMENT ON COLUMN perps.volume_1h.bought_quote IS 'Part of quote whose taker bought.';
+
+COMMENT ON COLUMN perps.volume_1h.sold_quote IS 'Part of quote whose taker sold.';
+
+COMMENT ON COLUMN perps.volume_1h.liquidated_quote IS 'Part of quote that liquidations traded.';
+
+COMMENT ON COLUMN perps.volume_1h.taker_fees IS 'Quote that takers paid.';
+
+COMMENT ON COLUMN perps.volume_1h.maker_fees IS 'Quote that makers paid; negative: rebates.';
+
+COMMENT ON COLUMN perps.volume_1h.trades IS 'Number of fills.';
+
 ALTER TABLE ONLY heliograph.accounts
     ADD CONSTRAINT accounts_pkey PRIMARY KEY (stream, address);
 
@@ -1019,11 +2739,17 @@ ALTER TABLE ONLY heliograph.idls
 ALTER TABLE ONLY heliograph.incidents
     ADD CONSTRAINT incidents_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY heliograph.rollups
+    ADD CONSTRAINT rollups_pkey PRIMARY KEY (stream);
+
 ALTER TABLE ONLY heliograph.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (name);
 
 ALTER TABLE ONLY heliograph.slots
     ADD CONSTRAINT slots_pkey PRIMARY KEY (stream, slot);
+
+ALTER TABLE ONLY heliograph.stale_ranges
+    ADD CONSTRAINT stale_ranges_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY heliograph.streams
     ADD CONSTRAINT streams_pkey PRIMARY KEY (name);
@@ -1033,6 +2759,45 @@ ALTER TABLE ONLY heliograph.transactions
 
 ALTER TABLE ONLY heliograph.undecoded
     ADD CONSTRAINT undecoded_pkey PRIMARY KEY (block_time, slot, tx_index, ordinal, stream);
+
+ALTER TABLE ONLY heliograph_rollup.kept_candles_15m
+    ADD CONSTRAINT kept_candles_15m_pkey PRIMARY KEY (market, price_kind, bucket, stream);
+
+ALTER TABLE ONLY heliograph_rollup.kept_candles_1d
+    ADD CONSTRAINT kept_candles_1d_pkey PRIMARY KEY (market, price_kind, bucket, stream);
+
+ALTER TABLE ONLY heliograph_rollup.kept_candles_1h
+    ADD CONSTRAINT kept_candles_1h_pkey PRIMARY KEY (market, price_kind, bucket, stream);
+
+ALTER TABLE ONLY heliograph_rollup.kept_candles_1m
+    ADD CONSTRAINT kept_candles_1m_pkey PRIMARY KEY (market, price_kind, bucket, stream);
+
+ALTER TABLE ONLY heliograph_rollup.kept_candles_4h
+    ADD CONSTRAINT kept_candles_4h_pkey PRIMARY KEY (market, price_kind, bucket, stream);
+
+ALTER TABLE ONLY heliograph_rollup.kept_candles_5m
+    ADD CONSTRAINT kept_candles_5m_pkey PRIMARY KEY (market, price_kind, bucket, stream);
+
+ALTER TABLE ONLY heliograph_rollup.kept_funding_1d
+    ADD CONSTRAINT kept_funding_1d_pkey PRIMARY KEY (market, bucket, stream);
+
+ALTER TABLE ONLY heliograph_rollup.kept_funding_1h
+    ADD CONSTRAINT kept_funding_1h_pkey PRIMARY KEY (market, bucket, stream);
+
+ALTER TABLE ONLY heliograph_rollup.kept_open_interest_1d
+    ADD CONSTRAINT kept_open_interest_1d_pkey PRIMARY KEY (market, bucket, stream);
+
+ALTER TABLE ONLY heliograph_rollup.kept_open_interest_1h
+    ADD CONSTRAINT kept_open_interest_1h_pkey PRIMARY KEY (market, bucket, stream);
+
+ALTER TABLE ONLY heliograph_rollup.kept_volume_1h
+    ADD CONSTRAINT kept_volume_1h_pkey PRIMARY KEY (market, bucket, stream);
+
+ALTER TABLE ONLY heliograph_rollup.rollups
+    ADD CONSTRAINT rollups_pkey PRIMARY KEY (name, step);
+
+ALTER TABLE ONLY heliograph_rollup.storage
+    ADD CONSTRAINT storage_pkey PRIMARY KEY (only_row);
 
 ALTER TABLE ONLY perps.balances
     ADD CONSTRAINT balances_pkey PRIMARY KEY (stream, wallet, asset);
@@ -1076,7 +2841,31 @@ CREATE INDEX slots_by_seq ON heliograph.slots USING btree (stream, seq, slot);
 
 CREATE INDEX slots_by_time ON heliograph.slots USING btree (stream, block_time, slot);
 
+CREATE INDEX stale_ranges_by_stream ON heliograph.stale_ranges USING btree (stream, first_time);
+
 CREATE INDEX transactions_truncated ON heliograph.transactions USING btree (stream, slot, block_time) WHERE truncated;
+
+CREATE INDEX kept_candles_15m_by_bucket ON heliograph_rollup.kept_candles_15m USING btree (bucket);
+
+CREATE INDEX kept_candles_1d_by_bucket ON heliograph_rollup.kept_candles_1d USING btree (bucket);
+
+CREATE INDEX kept_candles_1h_by_bucket ON heliograph_rollup.kept_candles_1h USING btree (bucket);
+
+CREATE INDEX kept_candles_1m_by_bucket ON heliograph_rollup.kept_candles_1m USING btree (bucket);
+
+CREATE INDEX kept_candles_4h_by_bucket ON heliograph_rollup.kept_candles_4h USING btree (bucket);
+
+CREATE INDEX kept_candles_5m_by_bucket ON heliograph_rollup.kept_candles_5m USING btree (bucket);
+
+CREATE INDEX kept_funding_1d_by_bucket ON heliograph_rollup.kept_funding_1d USING btree (bucket);
+
+CREATE INDEX kept_funding_1h_by_bucket ON heliograph_rollup.kept_funding_1h USING btree (bucket);
+
+CREATE INDEX kept_open_interest_1d_by_bucket ON heliograph_rollup.kept_open_interest_1d USING btree (bucket);
+
+CREATE INDEX kept_open_interest_1h_by_bucket ON heliograph_rollup.kept_open_interest_1h USING btree (bucket);
+
+CREATE INDEX kept_volume_1h_by_bucket ON heliograph_rollup.kept_volume_1h USING btree (bucket);
 
 CREATE INDEX balances_by_wallet ON perps.balances USING btree (wallet, asset, stream);
 
@@ -1143,5 +2932,11 @@ ALTER TABLE ONLY heliograph.idls
 ALTER TABLE ONLY heliograph.incidents
     ADD CONSTRAINT incidents_stream_fkey FOREIGN KEY (stream) REFERENCES heliograph.streams(name) ON DELETE CASCADE;
 
+ALTER TABLE ONLY heliograph.rollups
+    ADD CONSTRAINT rollups_stream_fkey FOREIGN KEY (stream) REFERENCES heliograph.streams(name) ON DELETE CASCADE;
+
 ALTER TABLE ONLY heliograph.slots
     ADD CONSTRAINT slots_stream_fkey FOREIGN KEY (stream) REFERENCES heliograph.streams(name) ON DELETE CASCADE;
+
+ALTER TABLE ONLY heliograph.stale_ranges
+    ADD CONSTRAINT stale_ranges_stream_fkey FOREIGN KEY (stream) REFERENCES heliograph.streams(name) ON DELETE CASCADE;

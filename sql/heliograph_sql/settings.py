@@ -40,3 +40,15 @@ class DatabaseSettings:
             raise SettingsError(
                 f"statement_timeout_s is {self.statement_timeout_s}: set 0 (no limit) or more"
             )
+
+
+@dataclass(frozen=True)
+class RollupSettings:
+    """How aggregates (candles, funding, volume, open interest) are rolled up. Answers are the same either way."""
+
+    interval_s: float = 5.0
+    """Seconds between looks at what is to be rolled up."""
+
+    def __post_init__(self) -> None:
+        if self.interval_s <= 0:
+            raise SettingsError(f"interval_s is {self.interval_s}: set a number of seconds above 0")

@@ -15,7 +15,9 @@ from heliograph_sql.queries import load
 
 # A stream's name is also the name of the schema of its events; PostgreSQL cuts names at 63 bytes.
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_RESERVED = frozenset({"heliograph", "heliograph_compat", "perps", "public", "information_schema"})
+_RESERVED = frozenset(
+    {"heliograph", "heliograph_compat", "heliograph_rollup", "perps", "public", "information_schema"}
+)
 
 
 class StreamRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +65,7 @@ async def add_stream(
             await connection.execute(queries["add_coverage"], name)
             await connection.execute(await connection.fetchval(queries["write_create_schema"], name))
             await connection.execute(await connection.fetchval(queries["write_describe_schema"], name))
+            await connection.execute(queries["grant_analyst"])
         stream = _row(await connection.fetchrow(queries["get_stream"], name))
     if (stream.protocol, sorted(stream.programs)) != (protocol, sorted(programs)):
         raise SettingsError(

@@ -241,11 +241,12 @@ class Writer:
     ) -> int:
         batch = prepared.batch
         async with self._connection(slots[0], slots[-1]) as connection, connection.transaction():
-            keys = await clear_slots(connection, self.stream, slots, batch)
+            cleared = await clear_slots(connection, self.stream, slots, batch)
             written = await self._write(connection, prepared, None, careful)
-            await mark_dirty(connection, self.stream, keys)
+            await mark_dirty(connection, self.stream, cleared.keys)
             await self._lock(connection, epoch)
             await store_slots(connection, self.stream, slots, batch, slot_columns(batch.slots))
+            await self._mark_stale(connection, [*cleared.times, *(slot.block_time for slot in batch.slots)])
             if audited is not None:
                 await self._advance(connection, audited)
             first_time, last_time = _times(batch.slots)
@@ -277,6 +278,7 @@ class Writer:
             written = await self._write(connection, prepared, None, careful)
             await self._lock(connection, None)
             await connection.execute(queries["stamp_slots"], self.stream, slots)
+            await self._mark_stale(connection, columns[0])
             seq = await self._number(
                 connection,
                 "correct",
@@ -319,6 +321,11 @@ class Writer:
         reached = row["reached"]
         assert isinstance(reached, int)
         return reached
+
+    async def _mark_stale(self, connection: Any, times: Sequence[int]) -> None:
+        """Rows of these block times changed: aggregates of them count no longer. After `_lock`."""
+        if times:
+            await connection.execute(load("rollup.sql")["mark_stale"], self.stream, min(times), max(times))
 
     async def _advance(self, connection: Any, audited: tuple[int, int]) -> int | None:
         queries = load("audit.sql")

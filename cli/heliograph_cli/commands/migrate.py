@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from heliograph_cli.settings import Settings
 from heliograph_cli.store import migrated, reachable, shown
 
@@ -11,5 +13,7 @@ async def migrate(settings: Settings) -> int:
         found = await migrated(url)
     for name in found.applied:
         print(f"applied {name}")
+    for warning in found.warnings:
+        print(f"heliograph: warning: {warning}", file=sys.stderr)
     print(f"{shown(url)} ({found.tier.label}) is up to date")
     return 0

@@ -64,6 +64,11 @@ WITH numbered AS (
     SELECT $1, kind, slot, detail
     FROM unnest($10::text[], $11::bigint[], $12::jsonb[]) WITH ORDINALITY AS i (kind, slot, detail, number)
     ORDER BY number
+), staled AS (
+    INSERT INTO heliograph.stale_ranges (stream, first_time, last_time)
+    SELECT $1, to_timestamp($15::bigint), to_timestamp($16::bigint)
+    FROM heliograph.rollups
+    WHERE stream = $1 AND through > to_timestamp($15::bigint)
 ), logged AS (
     INSERT INTO heliograph.commits
         (stream, seq, kind, origin, first_slot, last_slot, first_time, last_time, row_count)

@@ -16,7 +16,7 @@ SELECT format('DELETE FROM %I.%I WHERE stream = %L', n.nspname, c.relname, $1::t
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
 JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'stream' AND NOT a.attisdropped
-WHERE n.nspname IN ('heliograph', 'perps') AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+WHERE n.nspname IN ('heliograph', 'heliograph_rollup', 'perps') AND c.relkind IN ('r', 'p') AND NOT c.relispartition
 ORDER BY n.nspname, c.relname;
 
 -- name: write_drop_schema

@@ -18,6 +18,9 @@ SELECT format('CREATE SCHEMA %I', $1::text);
 -- name: write_describe_schema
 SELECT format('COMMENT ON SCHEMA %I IS %L', $1::text, 'Decoded events of the stream of this name, one table an event.');
 
+-- name: grant_analyst
+SELECT heliograph.grant_analyst();
+
 -- name: get_stream
 SELECT name, protocol, programs, first_slot, epoch, seq, head_slot,
        extract(epoch FROM head_time)::bigint AS head_time,
