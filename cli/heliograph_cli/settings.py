@@ -12,7 +12,7 @@ from heliograph_cli.sections import REQUIRED, Key, keys_of, read_section, refuse
 from heliograph_core.errors import SettingsError
 from heliograph_graphql.settings import ApiSettings
 from heliograph_indexer.settings import HealSettings, IndexerSettings, RpcSettings
-from heliograph_sql.settings import DatabaseSettings
+from heliograph_sql.settings import DatabaseSettings, RollupSettings
 
 FILE = "heliograph.toml"
 
@@ -63,6 +63,7 @@ class Settings:
     indexer: IndexerSettings | None
     """None where no cluster is named, which `indexing()` turns into an error that says how to name one."""
     streams: Mapping[str, StreamSettings] = field(default_factory=dict)
+    rollup: RollupSettings = field(default_factory=RollupSettings)
 
     def indexing(self) -> IndexerSettings:
         """Raises SettingsError where no cluster is named."""
@@ -89,6 +90,7 @@ def sections() -> dict[str, tuple[Key, ...]]:
         "indexer": keys_of(IndexerSettings, without=(*_CLUSTER.values(), "rpc", "heal")),
         "heal": keys_of(HealSettings),
         "metrics": keys_of(MetricsSettings),
+        "rollup": keys_of(RollupSettings),
         "streams.NAME": keys_of(StreamSettings),
     }
 
@@ -172,6 +174,7 @@ def build(
             else None
         ),
         streams=dict(_streams(document.get("streams", {}), stream_keys, file_name)),
+        rollup=RollupSettings(**given["rollup"]),
     )
 
 

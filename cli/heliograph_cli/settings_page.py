@@ -27,6 +27,7 @@ _ABOUT = {
     "indexer": "How the streams are indexed.",
     "heal": "How gaps are filled, by the healer beside live indexing and by `heliograph backfill`.",
     "metrics": "[Metrics](metrics.md) of `heliograph index`; a process that serves the API has them there.",
+    "rollup": "How candles, funding, volume and open interest are kept ready.",
     "streams.NAME": "One table a stream, called by its name. In the file only.",
 }
 

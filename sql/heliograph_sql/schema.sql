@@ -167,6 +167,25 @@ $$;
 
 COMMENT ON FUNCTION heliograph_rollup.stale_buckets(width interval) IS 'Buckets before the tail whose rows changed since they were rolled up.';
 
+CREATE FUNCTION heliograph_rollup.stale_windows(width interval) RETURNS TABLE(stream text, first_time timestamp with time zone, end_time timestamp with time zone)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT m.stream, lower(r), upper(r)
+    FROM (
+        SELECT s.stream, range_agg(tstzrange(
+            heliograph_rollup.bucket_of(width, s.first_time),
+            least(heliograph_rollup.bucket_of(width, s.last_time) + width, t.first_time)
+        )) AS ranges
+        FROM heliograph.stale_ranges AS s
+        JOIN heliograph_rollup.tails(width) AS t
+            ON t.stream = s.stream AND heliograph_rollup.bucket_of(width, s.first_time) < t.first_time
+        GROUP BY s.stream
+    ) AS m
+    CROSS JOIN LATERAL unnest(m.ranges) AS r
+$$;
+
+COMMENT ON FUNCTION heliograph_rollup.stale_windows(width interval) IS 'The same as ranges of whole buckets that do not touch each other.';
+
 CREATE FUNCTION heliograph_rollup.tails(width interval) RETURNS TABLE(stream text, first_time timestamp with time zone)
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
@@ -561,6 +580,7 @@ COMMENT ON COLUMN heliograph.streams.created_at IS 'When the stream was added.';
 COMMENT ON COLUMN heliograph.streams.idl_count IS 'IDLs that were added to it; a writer that decoded with fewer is refused and decodes anew.';
 
 COMMENT ON COLUMN heliograph.streams.genesis IS 'Genesis hash of the cluster that it is of; NULL until one was asked for the first time.';
+
 CREATE VIEW heliograph.completeness AS
  SELECT s.name AS stream,
     s.first_slot,
@@ -1394,7 +1414,7 @@ UNION ALL
  SELECT s.stream,
     b.market,
     b.price_kind,
-    s.bucket,
+    b.bucket,
     b.open,
     b.high,
     b.low,
@@ -1402,8 +1422,8 @@ UNION ALL
     b.volume,
     b.quote,
     b.points
-   FROM (heliograph_rollup.stale_buckets('00:15:00'::interval) s(stream, bucket)
-     CROSS JOIN LATERAL heliograph_rollup.candles_between('00:15:00'::interval, s.stream, s.bucket, (s.bucket + '00:15:00'::interval)) b(market, price_kind, bucket, open, high, low, close, volume, quote, points))
+   FROM (heliograph_rollup.stale_windows('00:15:00'::interval) s(stream, first_time, end_time)
+     CROSS JOIN LATERAL heliograph_rollup.candles_between('00:15:00'::interval, s.stream, s.first_time, s.end_time) b(market, price_kind, bucket, open, high, low, close, volume, quote, points))
 UNION ALL
  SELECT t.stream,
     b.market,
@@ -1532,7 +1552,7 @@ UNION ALL
  SELECT s.stream,
     b.market,
     b.price_kind,
-    s.bucket,
+    b.bucket,
     b.open,
     b.high,
     b.low,
@@ -1540,8 +1560,8 @@ UNION ALL
     b.volume,
     b.quote,
     b.points
-   FROM (heliograph_rollup.stale_buckets('00:01:00'::interval) s(stream, bucket)
-     CROSS JOIN LATERAL heliograph_rollup.candles_between('00:01:00'::interval, s.stream, s.bucket, (s.bucket + '00:01:00'::interval)) b(market, price_kind, bucket, open, high, low, close, volume, quote, points))
+   FROM (heliograph_rollup.stale_windows('00:01:00'::interval) s(stream, first_time, end_time)
+     CROSS JOIN LATERAL heliograph_rollup.candles_between('00:01:00'::interval, s.stream, s.first_time, s.end_time) b(market, price_kind, bucket, open, high, low, close, volume, quote, points))
 UNION ALL
  SELECT t.stream,
     b.market,
@@ -1624,7 +1644,7 @@ UNION ALL
  SELECT s.stream,
     b.market,
     b.price_kind,
-    s.bucket,
+    b.bucket,
     b.open,
     b.high,
     b.low,
@@ -1632,8 +1652,8 @@ UNION ALL
     b.volume,
     b.quote,
     b.points
-   FROM (heliograph_rollup.stale_buckets('00:05:00'::interval) s(stream, bucket)
-     CROSS JOIN LATERAL heliograph_rollup.candles_between('00:05:00'::interval, s.stream, s.bucket, (s.bucket + '00:05:00'::interval)) b(market, price_kind, bucket, open, high, low, close, volume, quote, points))
+   FROM (heliograph_rollup.stale_windows('00:05:00'::interval) s(stream, first_time, end_time)
+     CROSS JOIN LATERAL heliograph_rollup.candles_between('00:05:00'::interval, s.stream, s.first_time, s.end_time) b(market, price_kind, bucket, open, high, low, close, volume, quote, points))
 UNION ALL
  SELECT t.stream,
     b.market,

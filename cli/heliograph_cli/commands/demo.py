@@ -26,6 +26,7 @@ from heliograph_localnet.localnet import Localnet
 from heliograph_localnet.settings import LocalnetSettings
 from heliograph_sql.database import Database
 from heliograph_sql.removal import remove_stream
+from heliograph_sql.rollup import Rollup
 from heliograph_sql.streams import get_stream
 
 STREAM = "godark"
@@ -68,6 +69,8 @@ async def demo(settings: Settings, *, seconds: float | None, fresh: bool, seed: 
         stream = await ensure_stream(store.database, STREAM, wanted, indexer)
         await stack.enter_async_context(parts.running("localnet", localnet.run()))
         running = await stack.enter_async_context(indexing(parts, store.database, stream, indexer))
+        rollup = Rollup(store.database, settings.rollup)
+        await stack.enter_async_context(parts.running("rollup", rollup.run()))
         app = create_app(store.database, settings.api, [IndexerFigures({STREAM: running})])
         await stack.enter_async_context(serving(parts, app, listener))
         print_banner(

@@ -23,6 +23,7 @@ from heliograph_indexer.figures import IndexerFigures
 from heliograph_indexer.indexer import Indexer
 from heliograph_indexer.settings import shown_url
 from heliograph_sql.database import Database
+from heliograph_sql.rollup import Rollup
 from heliograph_sql.streams import StreamRow, list_streams
 
 
@@ -64,6 +65,8 @@ async def _run(
             for stream in await _streams(store.database, settings, only):
                 part = indexing(parts, store.database, stream, indexer)
                 running[stream.name] = await stack.enter_async_context(part)
+            rollup = Rollup(store.database, settings.rollup)
+            await stack.enter_async_context(parts.running("rollup", rollup.run()))
         figures = [IndexerFigures(running)]
         if listener is not None:
             app = create_app(store.database, settings.api, figures if index else ())

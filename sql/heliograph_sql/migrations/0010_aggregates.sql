@@ -191,6 +191,25 @@ AS $$
 $$;
 COMMENT ON FUNCTION heliograph_rollup.stale_buckets IS 'Buckets before the tail whose rows changed since they were rolled up.';
 
+CREATE FUNCTION heliograph_rollup.stale_windows(width interval)
+RETURNS TABLE (stream text, first_time timestamptz, end_time timestamptz)
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+    SELECT m.stream, lower(r), upper(r)
+    FROM (
+        SELECT s.stream, range_agg(tstzrange(
+            heliograph_rollup.bucket_of(width, s.first_time),
+            least(heliograph_rollup.bucket_of(width, s.last_time) + width, t.first_time)
+        )) AS ranges
+        FROM heliograph.stale_ranges AS s
+        JOIN heliograph_rollup.tails(width) AS t
+            ON t.stream = s.stream AND heliograph_rollup.bucket_of(width, s.first_time) < t.first_time
+        GROUP BY s.stream
+    ) AS m
+    CROSS JOIN LATERAL unnest(m.ranges) AS r
+$$;
+COMMENT ON FUNCTION heliograph_rollup.stale_windows IS 'The same as ranges of whole buckets that do not touch each other.';
+
 -- kept_<name>_<step> (a table), rolled_<name>_<step> (what is stored, wherever), served_<name>_<step> (what is so).
 DO $do$
 DECLARE
@@ -222,17 +241,24 @@ BEGIN
                 WHERE s.stream = b.stream AND s.first_time < b.bucket + %3$L AND s.last_time >= b.bucket
             )
             UNION ALL
-            SELECT s.stream, %5$s
-            FROM heliograph_rollup.stale_buckets(%3$L) AS s
-            CROSS JOIN LATERAL heliograph_rollup.%6$I(%3$L, s.stream, s.bucket, s.bucket + %3$L) AS b
+            %5$s
             UNION ALL
             SELECT t.stream, %2$s
             FROM heliograph_rollup.tails(%3$L) AS t
             CROSS JOIN LATERAL heliograph_rollup.%6$I(%3$L, t.stream, t.first_time, 'infinity') AS b
             $view$,
             'served_' || one.suffix, fields, one.width, 'rolled_' || one.suffix,
-            -- Of a stale bucket its own name, so that a condition on it leaves the other stale buckets unread.
-            replace(fields, 'b.bucket', 's.bucket'), one.name || '_between');
+            CASE WHEN one.width >= '1 hour' THEN format(
+                -- The stale bucket's own name, so that a condition on it leaves the other stale buckets unread.
+                'SELECT s.stream, %1$s FROM heliograph_rollup.stale_buckets(%2$L) AS s '
+                'CROSS JOIN LATERAL heliograph_rollup.%3$I(%2$L, s.stream, s.bucket, s.bucket + %2$L) AS b',
+                replace(fields, 'b.bucket', 's.bucket'), one.width, one.name || '_between')
+            ELSE format(
+                -- Of small buckets there are many: to look into every chunk for each would take seconds for a day.
+                'SELECT s.stream, %1$s FROM heliograph_rollup.stale_windows(%2$L) AS s '
+                'CROSS JOIN LATERAL heliograph_rollup.%3$I(%2$L, s.stream, s.first_time, s.end_time) AS b',
+                fields, one.width, one.name || '_between')
+            END, one.name || '_between');
     END LOOP;
 END
 $do$;
