@@ -37,7 +37,9 @@ def ensure_group(connection: _Connection) -> str | None:
     """
     queries = load("analyst.sql")
     found = connection.execute(queries["find_rights"]).fetchone()
-    exists, may_create = found or (False, False)
+    exists, may_create, knows = found or (False, False, False)
+    if not knows:
+        return None
     if not exists and not may_create:
         return (
             f"role {GROUP} is not there and this user may not make it: "

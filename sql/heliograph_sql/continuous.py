@@ -11,12 +11,13 @@ from heliograph_sql.tier import Edition
 def place_rollups(connection: psycopg.Connection[tuple[object, ...]], edition: Edition) -> None:
     """Stores them as the edition can; where that changes, all is rolled up anew, and computed from the rows meanwhile.
 
-    The views that are read stay the same. Inside no transaction.
+    The views that are read stay the same. Inside no transaction. A schema without rollups is left alone.
     """
     queries = load("continuous.sql")
-    found = connection.execute(queries["find_continuous"]).fetchone()
     wanted = edition is Edition.COMMUNITY
-    if found is None or bool(found[0]) == wanted:
+    if connection.execute(queries["find_storage"]).fetchone() != (True,):
+        return
+    if connection.execute(queries["find_continuous"]).fetchone() == (wanted,):
         return
     with connection.transaction():
         if wanted:

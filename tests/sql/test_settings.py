@@ -12,12 +12,15 @@ import pytest
 
 from heliograph_core.errors import SettingsError
 from heliograph_sql import settings
-from heliograph_sql.settings import DatabaseSettings
+from heliograph_sql.settings import DatabaseSettings, RollupSettings
 
 
-def test_every_setting_is_documented() -> None:
+@pytest.mark.parametrize("shape", [DatabaseSettings, RollupSettings], ids=lambda shape: shape.__name__)
+def test_every_setting_is_documented(shape: type) -> None:
     [body] = [
-        node.body for node in ast.parse(inspect.getsource(settings)).body if isinstance(node, ast.ClassDef)
+        node.body
+        for node in ast.parse(inspect.getsource(settings)).body
+        if isinstance(node, ast.ClassDef) and node.name == shape.__name__
     ]
     documented = {
         field.target.id
@@ -27,7 +30,12 @@ def test_every_setting_is_documented() -> None:
         and isinstance(after, ast.Expr)
         and isinstance(after.value, ast.Constant)
     }
-    assert documented == {field.name for field in dataclasses.fields(DatabaseSettings)}
+    assert documented == {field.name for field in dataclasses.fields(shape)}
+
+
+def test_rolling_up_without_a_pause_is_refused() -> None:
+    with pytest.raises(SettingsError, match="interval_s is 0"):
+        RollupSettings(interval_s=0)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 -- Analysts: a group role that may read, and login roles in it. Run by psycopg. Roles are of the server, rights of the database.
 
 -- name: find_rights
--- Whether the group is there, and whether we may make roles.
-SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = 'heliograph_analyst'), rolsuper OR rolcreaterole
+-- Whether the group is there, whether we may make roles, and whether this database knows what to let it read.
+SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = 'heliograph_analyst'), rolsuper OR rolcreaterole,
+    to_regprocedure('heliograph.grant_analyst()') IS NOT NULL
 FROM pg_roles
 WHERE rolname = current_user;
 

@@ -113,6 +113,9 @@ UPDATE heliograph_rollup.storage SET continuous = true;
 -- name: set_plain
 UPDATE heliograph_rollup.storage SET continuous = false;
 
+-- name: find_storage
+SELECT to_regclass('heliograph_rollup.storage') IS NOT NULL;
+
 -- name: find_continuous
 SELECT continuous FROM heliograph_rollup.storage;
 
