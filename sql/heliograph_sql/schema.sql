@@ -881,6 +881,7 @@ COMMENT ON COLUMN heliograph.undecoded.data IS 'The bytes, discriminator first.'
 COMMENT ON COLUMN heliograph.undecoded.reason IS 'Why it is here.';
 
 COMMENT ON COLUMN heliograph.undecoded.caller IS 'Address of the program that invoked it; NULL where the transaction did.';
+
 CREATE TABLE heliograph_rollup.kept_candles_15m (
     stream text NOT NULL,
     market text NOT NULL,
