@@ -55,8 +55,7 @@ QUERIES: Mapping[str, str] = {
     f"{{ nodes {{ {TRADE} }} }} }}",
 }
 CANDLES = """
-SELECT * FROM perps.candles_1h
-WHERE stream = 'growth' AND market = $1 AND price_kind = 'trade' AND bucket >= $2 AND bucket < $3 ORDER BY bucket
+SELECT * FROM perps.candles('1h', $2, $3, $1, 'trade', 'growth') ORDER BY bucket
 """
 
 

@@ -337,6 +337,32 @@ async def test_a_stream_that_comes_again_has_nothing_of_its_former_self(
     assert await rolled(fetch) > 0
 
 
+@pytest.mark.parametrize("step", ["1m", "1h", "4h", "1d"])
+async def test_candles_between_two_times_are_those_of_the_view(
+    make: Any, writer: Writer, rollup: Rollup, fetch: Callable[..., Any], step: str
+) -> None:
+    rows = Rows(make, 9)
+    await writer.commit(rows.batch(day(2), day(6), 200), epoch=None)
+    for phase in range(3):
+        for _ in range(4):
+            first = make.time(rows.chance.randint(day(1), day(6)))
+            end = first + rows.chance.randint(1, 3 * DAY)
+            between = "WHERE price_kind = 'trade' AND bucket >= to_timestamp($1::bigint) AND bucket < to_timestamp($2::bigint)"
+            wanted = await fetch(f"SELECT * FROM perps.candles_{step} {between} ORDER BY 1, 2, 4", first, end)
+            found = await fetch(
+                "SELECT * FROM perps.candles($3, to_timestamp($1::bigint), to_timestamp($2::bigint)) ORDER BY 1, 2, 4",
+                first,
+                end,
+                step,
+            )
+            assert found == wanted
+        if phase == 0:
+            await rollup.catch_up()
+        else:
+            # Late rows: some buckets are stale now.
+            await writer.commit(rows.batch(day(phase - 1), day(phase) - 1, 50), epoch=None)
+
+
 async def test_filled_candles_carry_the_close_with_no_volume(
     make: Any, writer: Writer, rollup: Rollup, fetch: Callable[..., Any]
 ) -> None:

@@ -408,6 +408,58 @@ AS $$
 $$;
 COMMENT ON FUNCTION heliograph_rollup.markets IS 'Markets that are known; one that was created before the first slot is known by its rows alone.';
 
+-- The views leave it to the run of a query which chunks it needs, and a plan over years opens them all. This asks first
+-- what is rolled up, and then for what is missing with times that are known; all of it in the snapshot of the caller.
+CREATE FUNCTION perps.candles(
+    step text, first_time timestamptz, end_time timestamptz,
+    of_market text DEFAULT NULL, of_kind text DEFAULT 'trade', of_stream text DEFAULT NULL
+)
+RETURNS TABLE (
+    stream text, market text, price_kind text, bucket timestamptz, open numeric, high numeric, low numeric, close numeric,
+    volume numeric, quote numeric, points bigint
+)
+LANGUAGE plpgsql STABLE
+AS $$
+DECLARE
+    width interval := heliograph_rollup.width_of('candles', step);
+    after timestamptz := heliograph_rollup.bucket_of(width, first_time);
+    past timestamptz := heliograph_rollup.bucket_of(width, end_time);
+    tail record;
+    part record;
+BEGIN
+    PERFORM heliograph_rollup.check_times(first_time, end_time);
+    -- Whole buckets: those that begin from first_time on and before end_time.
+    after := CASE WHEN after < first_time THEN after + width ELSE after END;
+    past := CASE WHEN past < end_time THEN past + width ELSE past END;
+    FOR tail IN
+        SELECT t.* FROM heliograph_rollup.tails(width) AS t WHERE of_stream IS NULL OR t.stream = of_stream
+    LOOP
+        IF after < least(past, tail.first_time) THEN
+            RETURN QUERY EXECUTE format(
+                'SELECT b.* FROM heliograph_rollup.%I AS b WHERE b.stream = %L AND b.price_kind = %L AND (%L IS NULL OR b.market = %L) '
+                'AND b.bucket >= %L AND b.bucket < %L AND NOT EXISTS (SELECT FROM heliograph.stale_ranges AS s '
+                'WHERE s.stream = b.stream AND s.first_time < b.bucket + %L::interval AND s.last_time >= b.bucket)',
+                'rolled_candles_' || step, tail.stream, of_kind, of_market, of_market, after,
+                least(past, tail.first_time), width);
+        END IF;
+        FOR part IN
+            SELECT greatest(w.first_time, after) AS first_time, least(w.end_time, past) AS end_time
+            FROM heliograph_rollup.stale_windows(width) AS w
+            WHERE w.stream = tail.stream AND w.first_time < past AND w.end_time > after
+            UNION ALL
+            SELECT greatest(tail.first_time, after), past
+            WHERE tail.first_time < past
+        LOOP
+            RETURN QUERY EXECUTE format(
+                'SELECT %L::text, b.* FROM heliograph_rollup.candles_between(%L, %L, %L, %L) AS b '
+                'WHERE b.price_kind = %L AND (%L IS NULL OR b.market = %L)',
+                tail.stream, width, tail.stream, part.first_time, part.end_time, of_kind, of_market, of_market);
+        END LOOP;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION perps.candles IS 'The rows of the views candles_1m … candles_1d between two times, in no order: over years of hypertables several times as fast as the views.';
+
 CREATE FUNCTION perps.candles_filled(
     step text, first_time timestamptz, end_time timestamptz,
     of_market text DEFAULT NULL, of_kind text DEFAULT 'trade', of_stream text DEFAULT NULL
@@ -431,9 +483,7 @@ BEGIN
             SELECT b AS bucket FROM heliograph_rollup.buckets($1, $2, $3) AS b
         ), found AS MATERIALIZED (
             SELECT c.*
-            FROM perps.%I AS c
-            WHERE c.price_kind = $4 AND c.bucket >= heliograph_rollup.bucket_of($1, $2) AND c.bucket < $3
-              AND ($5 IS NULL OR c.market = $5) AND ($6 IS NULL OR c.stream = $6)
+            FROM perps.candles(%L, heliograph_rollup.bucket_of($1, $2), $3, $5, $4, $6) AS c
         ), objects AS (
             SELECT m.stream, m.market FROM heliograph_rollup.markets($5, $6) AS m
         ), begun AS (
@@ -463,7 +513,7 @@ BEGIN
         FROM carried
         WHERE carry IS NOT NULL
         ORDER BY object_stream, object_market, at
-    $q$, 'candles_' || step)
+    $q$, step)
     USING width, first_time, end_time, of_kind, of_market, of_stream;
 END
 $$;
