@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
-from tests.faults.run import fault_run
+from tests.faults.run import GODARK, fault_run
 from tests.faults.weather import lasting_faults, rpc_faults
 
 from heliograph_core.errors import RpcRefused
+from heliograph_indexer.indexer import Indexer
 from heliograph_localnet.faults import Reaction
 from heliograph_sql.database import Database
 
@@ -86,10 +89,10 @@ async def test_two_nodes_of_which_one_is_worse_cost_no_row(
 @pytest.mark.parametrize("unknown", ["error", "empty", "ignore"])
 async def test_a_cursor_that_a_fork_took_away_costs_no_row(database: Database, unknown: str) -> None:
     """-32020 of new nodes, an empty or the newest page of old ones."""
-    async with fault_run(database, seed=75) as run, run.indexer(page_signatures=5):
+    async with fault_run(database, seed=75) as run, run.indexer():
         run.nodes[0].view.unknown_cursor = unknown  # type: ignore[assignment]
         run.nodes[0].view.transaction_index = unknown == "error"
-        for _ in range(8):
+        for _ in range(3):
             await run.chaos.round(wait=False)
             await run.chaos.round(wait=run.dice.random() < 0.5)
         await run.end()
@@ -113,9 +116,11 @@ async def test_what_the_only_node_will_never_answer_stops_and_is_said(
         mend = run.nodes[0].faults.on(
             "request", reaction, methods={"getBlock", "getTransaction", "getSignaturesForAddress"}
         )
+        await run.localnet.step(6)
+        indexer = Indexer(database, run.stream, GODARK, run.settings())
         with pytest.raises(RpcRefused, match=said):
-            async with run.indexer() as indexer:
-                await run.trade(6)
+            async with asyncio.timeout(30):
+                await indexer.run()
         assert indexer.status.state == "stopped"
         mend()
         async with run.indexer():
