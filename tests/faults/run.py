@@ -31,7 +31,7 @@ DEADLINE_S = 0.4
 CAUGHT_UP_S = 60.0
 TICK_S = 0.1
 """From slot to slot while the indexer is waited for."""
-SLOTS = 6
+SLOTS = 4
 """While one fault of many lasts."""
 MOST_TRIES = 50
 """Further slots that are waited for a fault to strike."""

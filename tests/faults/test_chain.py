@@ -33,7 +33,7 @@ async def _rows(database: Database, query: str, *arguments: object) -> list[dict
 @pytest.mark.parametrize("skips", [0.0, 0.6], ids=["few skips", "mostly skips"])
 async def test_forks_cost_and_invent_no_row(database: Database, skips: float) -> None:
     async with fault_run(database, seed=81, skip_probability=skips) as run, run.indexer():
-        for _ in range(12):
+        for _ in range(8):
             await run.chaos.round(wait=run.dice.random() < 0.5)
         await run.end()
         assert run.chaos.gone > 0
