@@ -47,4 +47,4 @@ async def _live_above(run: FaultRun, slot: int) -> None:
             if coverage and coverage.ranges[-1][1] > slot:
                 return
             await run.localnet.step()
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.2)
