@@ -32,6 +32,7 @@ from heliograph_localnet.addresses import (
     market_address,
     named,
 )
+from heliograph_localnet.block import Block
 from heliograph_localnet.chain import Chain
 from heliograph_localnet.draft import Draft
 from heliograph_localnet.exchange.arithmetic import BASE, Side, other, quote_of
@@ -162,6 +163,10 @@ class Localnet:
     def truth(self, last: int | None = None) -> dict[str, list[Row]]:
         """Table -> expected rows, of all blocks up to slot `last` (default: all). See truth.py."""
         return self._truth.rows(last)
+
+    def block_truth(self, block: Block) -> dict[str, list[Row]]:
+        """What one block leaves in the tables that are written slot by slot. See Truth.block_rows."""
+        return self._truth.block_rows(block)
 
     # Script
 

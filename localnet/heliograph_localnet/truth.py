@@ -126,16 +126,7 @@ class Truth:
         lifecycles = Lifecycles()
         for time, slot, landed in self._survivors(last):
             told = self._told[landed.signature]
-            tables["heliograph.transactions"].append(
-                {
-                    "stream": self.stream,
-                    "block_time": time,
-                    "slot": slot,
-                    "tx_index": landed.index,
-                    "signature": landed.signature,
-                    "err": landed.err,
-                }
-            )
+            tables["heliograph.transactions"].append(self._transaction(time, slot, landed))
             for said, ordinal in _heard(told, landed.lost):
                 place = Place(self.stream, time, slot, landed.index, ordinal, landed.signature, said.program)
                 for table, row in statements(said.fact, place):
@@ -152,6 +143,45 @@ class Truth:
         tables["perps.positions"] = lifecycles.rows()
         tables["perps.balances"] = list(balances.values())
         return tables
+
+    def block_rows(self, block: Block) -> dict[str, list[Row]]:
+        """Table -> rows of one block, whether it still stands or not: transactions, event-like rows, and events.
+
+        An event's row, in `<stream>.<event>`, is its place alone. To be asked before a fork executes the block's
+        transactions again.
+        """
+        tables: dict[str, list[Row]] = {}
+        for landed in _landed(block):
+            told = self._told.get(landed.signature)
+            if told is None:
+                continue
+            row = self._transaction(block.time, block.slot, landed)
+            tables.setdefault("heliograph.transactions", []).append(row)
+            for said, ordinal in _heard(told, landed.lost):
+                place = Place(
+                    self.stream,
+                    block.time,
+                    block.slot,
+                    landed.index,
+                    ordinal,
+                    landed.signature,
+                    said.program,
+                )
+                for table, row in statements(said.fact, place):
+                    tables.setdefault(table, []).append(row)
+                event = f"{self.stream}.{_snake(type(said.fact).__name__)}"
+                tables.setdefault(event, []).append(_event(place))
+        return tables
+
+    def _transaction(self, time: int, slot: int, landed: _Landed) -> Row:
+        return {
+            "stream": self.stream,
+            "block_time": time,
+            "slot": slot,
+            "tx_index": landed.index,
+            "signature": landed.signature,
+            "err": landed.err,
+        }
 
     def _survivors(self, last: int | None) -> Iterator[tuple[int, int, _Landed]]:
         for slot in sorted(self._blocks):
@@ -185,6 +215,21 @@ def _heard(told: Told, lost: frozenset[int]) -> Iterator[tuple[Said, int]]:
     new = {old: at for at, old in enumerate((*lines, *inner))}
     heard = [(said, new[said.ordinal]) for said in told.said if said.line is None or said.line < cut]
     yield from sorted(heard, key=lambda pair: pair[1])
+
+
+def _event(place: Place) -> Row:
+    return {
+        "block_time": place.block_time,
+        "slot": place.slot,
+        "tx_index": place.tx_index,
+        "ordinal": place.ordinal,
+        "signature": place.signature,
+        "program": place.program,
+    }
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{each.lower()}" if each.isupper() else each for each in name).removeprefix("_")
 
 
 def _balance(fact: Fact, place: Place) -> Row:
