@@ -14,6 +14,7 @@ import msgspec
 from heliograph_core.amounts import scaled
 from heliograph_localnet.block import Block, Executed
 from heliograph_localnet.chain import ChainEvent, Forked, Processed
+from heliograph_localnet.encoding import Speech
 from heliograph_localnet.exchange.facts import (
     CollateralDeposited,
     CollateralLocked,
@@ -75,11 +76,15 @@ def view(market: Market) -> MarketView:
 
 
 class Told(msgspec.Struct, frozen=True, gc=False):
-    """What one transaction said and wrote. candidates: for each ordinal its log line, None for an inner instruction."""
+    """What one transaction said and wrote. candidates: for each ordinal its log line, None for an inner instruction.
+
+    speech: in which layouts, None for those that ship with us.
+    """
 
     said: tuple[Said, ...] = ()
     views: tuple[MarketView, ...] = ()
     candidates: tuple[int | None, ...] = ()
+    speech: Speech | None = None
 
 
 class _Landed(msgspec.Struct, frozen=True, gc=False):
@@ -201,7 +206,14 @@ def _landed(block: Block) -> tuple[_Landed, ...]:
 
 
 def _heard(told: Told, lost: frozenset[int]) -> Iterator[tuple[Said, int]]:
-    """Facts that can still be known, with their ordinals.
+    """Facts that can still be known, and read, with their ordinals."""
+    for said, ordinal in _placed(told, lost):
+        if told.speech is None or told.speech.reads(said.fact):
+            yield said, ordinal
+
+
+def _placed(told: Told, lost: frozenset[int]) -> Iterator[tuple[Said, int]]:
+    """Facts that are left, with their ordinals.
 
     Where the node cut the log, its lines and the inner instructions cannot be put into one order any more: the lines
     that are left count first, the inner instructions after them. Behind the cut nobody can say whose a line is.
