@@ -89,6 +89,21 @@ async def read_slots(
     return found
 
 
+def as_stored(truth: Tables) -> dict[str, list[dict[str, Any]]]:
+    """The truth as `read_tables` shows it: PostgreSQL stores no NUL, and of markets see there."""
+    return {
+        table: [
+            {
+                column: value.replace("\0", "\u2400") if isinstance(value, str) else value
+                for column, value in row.items()
+                if column != "account_slot"
+            }
+            for row in rows
+        ]
+        for table, rows in truth.items()
+    }
+
+
 def differences(expected: Tables, actual: Tables, *, most: int = 5) -> str:
     """The first `most` differing rows of each table, and how many there are. Empty where the tables are equal."""
     found = [
