@@ -25,7 +25,7 @@ help:
 	@echo 'make test [ARGS=...]                 the tests'
 	@echo 'make check                           format, lint, types, layers, tests'
 	@echo 'make bench [BENCH=live]              benchmarks; the last line of each is one JSON object'
-	@echo 'make soak [SECONDS=600]              the long run: tables against the truth, with restarts'
+	@echo 'make soak [SECONDS=600]              the long runs: tables against the truth, with restarts and faults'
 	@echo 'make setup                           install everything into $(VENV)'
 	@echo 'make format                          rewrite the source as `make check` wants it'
 
@@ -53,7 +53,7 @@ bench: $(VENV)/.dev $(ANCHORPY)/.ready
 	    $(BIN)/python $$file; done
 
 soak: $(VENV)/.dev
-	HELIOGRAPH_SOAK_SECONDS=$(or $(SECONDS),600) HELIOGRAPH_SOAK_SEED=$${HELIOGRAPH_SOAK_SEED:-$$(date +%s)} $(BIN)/python -m pytest tests/soak -s $(ARGS)
+	HELIOGRAPH_SOAK_SECONDS=$(or $(SECONDS),600) HELIOGRAPH_SOAK_SEED=$${HELIOGRAPH_SOAK_SEED:-$$(date +%s)} $(BIN)/python -m pytest tests/soak tests/faults/test_storm.py -s $(ARGS)
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

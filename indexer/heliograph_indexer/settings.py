@@ -133,8 +133,9 @@ class IndexerSettings:
     """Seconds after which the record is read although no notification came: the worst latency of a silent socket."""
     wake_on_slot: bool = False
     """Whether each new slot wakes the indexer too, so that coverage grows slot by slot where nothing happens."""
-    log_cache: bool = True
-    """Whether log lines that a notification brought may stand in for fetching the transaction."""
+    log_cache: bool = False
+    """Whether log lines that a notification brought may stand in for fetching the transaction. It saves calls, but where
+    confirmed blocks are dropped and notifications go missing at once, lines of a dropped block can stay for good."""
     log_cache_transactions: int = 20_000
     """Transactions whose lines are kept until their slot is read; the oldest go first."""
     socket_silence_s: float = 15.0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from heliograph_indexer.idl.encoder import Encoder
 from heliograph_localnet.addresses import (
     POSITIONS,
     POSITIONS_CODEC,
@@ -31,8 +33,33 @@ _RENT_PER_BYTE = 6_960
 _ACCOUNT_OVERHEAD = 128
 
 
+class Speech:
+    """How godark_positions says its events from some slot on: an upgrade may have changed their layout.
+
+    added: by event, the fields that the books know nothing of, with their values. known: whether those who listen
+    have the IDL; what they cannot read is no row of theirs.
+    """
+
+    def __init__(self, document: bytes, added: Mapping[str, Mapping[str, object]], *, known: bool) -> None:
+        self.document = document
+        self.known = known
+        self._added = added
+        self._codec = Encoder(document)
+
+    def event(self, fact: Fact) -> bytes:
+        """Discriminator and fields of the event that says `fact`."""
+        name = type(fact).__name__
+        if name not in self._added:
+            return event(fact)
+        return self._codec.event(name, {**_fields(fact), **self._added[name]})
+
+    def reads(self, fact: Fact) -> bool:
+        """Whether those who listen understand it."""
+        return self.known or type(fact).__name__ not in self._added
+
+
 def event(fact: Fact) -> bytes:
-    """Discriminator and fields of the event that says `fact`."""
+    """Discriminator and fields of the event that says `fact`, as the IDLs that ship with us have it."""
     name = type(fact).__name__
     if isinstance(fact, MarketCreated):
         terms = fact.terms

@@ -7,14 +7,15 @@ from typing import Any, Literal
 
 import msgspec
 
-Moment = Literal["connect", "request", "notification"]
+Moment = Literal["connect", "exchange", "request", "notification"]
 
 
 class Occasion(msgspec.Struct, frozen=True):
-    """moment: `connect` a WebSocket handshake, `request` a call over HTTP or WebSocket, `notification` one.
+    """moment: `connect` a WebSocket handshake, `exchange` an HTTP request whole, `request` a call in one or over the
+    WebSocket, `notification` one.
 
-    method: of the call, or of the notification (`logsNotification`); empty on connect. value: the call's
-    params, or the notification's result. count: how many occasions of this moment and method came before.
+    method: of the call, or of the notification (`logsNotification`); of an exchange with one call that call's, of one
+    with a batch `batch`; empty on connect. value: the call's params, the notification's result, the exchange's body. count: how many occasions of this moment and method came before.
     """
 
     moment: Moment

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 from base64 import b64encode
+from collections.abc import Callable
 
 import msgspec
 from solders.pubkey import Pubkey
@@ -50,6 +51,7 @@ from heliograph_localnet.manner import PLAIN, Manner, Noise
 from heliograph_localnet.operation import Deposit, Liquidate, Operation, PlaceOrder, Withdraw
 from heliograph_localnet.tape import Said, Tape
 
+_Say = Callable[[Fact], bytes]
 _BY_CPI = (PositionOpened, PositionUpdated, PositionClosed, LiquidationExecuted)
 _TOUCHING = (PositionOpened, PositionUpdated, PositionClosed, FundingRatePaid)
 _IDL_ACCOUNT = bytes.fromhex("184662bf3a907b9e")
@@ -85,18 +87,20 @@ def succeeded(
     exchange: Exchange,
     manner: Manner = PLAIN,
     sent: Sent | None = None,
+    speech: encoding.Speech | None = None,
 ) -> Spoken:
     """The transaction of an operation that brought about `facts`; `exchange` is as they left it."""
     tape = Tape(manner.unit_limit, sent.keys if sent else None)
-    _open(tape, manner, operation.by, facts, call(operation, facts, sent))
-    _instruct(tape, operation, facts)
+    say = encoding.event if speech is None else speech.event
+    _open(tape, manner, operation.by, facts, call(operation, facts, sent), say)
+    _instruct(tape, operation, facts, say)
     if manner.whispers and facts:
-        tape.log(b64encode(encoding.event(facts[0])).decode())
+        tape.log(b64encode(say(facts[0])).decode())
     tape.leave()
     if manner.routed:
         tape.leave()
     for noise in manner.after:
-        _make_noise(tape, noise, operation.by, facts)
+        _make_noise(tape, noise, operation.by, facts, say)
     markets = tuple(dict.fromkeys(_markets(operation)))
     writes: dict[str, AccountData | None] = {
         market: encoding.market(exchange.markets[market]) for market in markets
@@ -116,11 +120,13 @@ def failed(
     said: tuple[Fact, ...],
     manner: Manner = PLAIN,
     sent: Sent | None = None,
+    speech: encoding.Speech | None = None,
 ) -> Draft:
     """The transaction of an operation that was refused, after it had announced `said`."""
     tape = Tape(manner.unit_limit, sent.keys if sent else None)
-    _open(tape, manner, operation.by, list(said), call(operation, list(said), sent))
-    _instruct(tape, operation, list(said))
+    say = encoding.event if speech is None else speech.event
+    _open(tape, manner, operation.by, list(said), call(operation, list(said), sent), say)
+    _instruct(tape, operation, list(said), say)
     at = len(tape.instructions)
     codec = POSITIONS_CODEC if operation.home == "positions" else VAULT_CODEC
     code = codec.error_code(reason)
@@ -192,14 +198,19 @@ def _draft(
 
 
 def _open(
-    tape: Tape, manner: Manner, by: str, facts: list[Fact], called: tuple[str, tuple[str, ...], bytes]
+    tape: Tape,
+    manner: Manner,
+    by: str,
+    facts: list[Fact],
+    called: tuple[str, tuple[str, ...], bytes],
+    say: _Say,
 ) -> None:
     """Everything up to and including the invocation of godark."""
     for data in manner.budget_instructions:
         tape.enter(COMPUTE_BUDGET_PROGRAM, (), data)
         tape.leave()
     for noise in manner.before:
-        _make_noise(tape, noise, by, facts)
+        _make_noise(tape, noise, by, facts, say)
     program, accounts, data = called
     if manner.routed:
         tape.enter(ROUTER, (*accounts, program), b"\x01" + data)
@@ -207,7 +218,7 @@ def _open(
     tape.enter(program, accounts, data)
 
 
-def _instruct(tape: Tape, operation: Operation, facts: list[Fact]) -> None:
+def _instruct(tape: Tape, operation: Operation, facts: list[Fact], say: _Say) -> None:
     """What godark itself prints and calls, from its name on."""
     tape.log("Instruction: " + "".join(word.capitalize() for word in operation.name.split("_")))
     if isinstance(operation, Deposit | Withdraw) and facts and tape.knows(TOKEN_PROGRAM):
@@ -219,7 +230,7 @@ def _instruct(tape: Tape, operation: Operation, facts: list[Fact]) -> None:
         tape.log("Instruction: TransferChecked")
         tape.leave()
     for fact in facts:
-        payload = encoding.event(fact)
+        payload = say(fact)
         if isinstance(fact, _BY_CPI):
             tape.emit_cpi(fact, payload, POSITIONS_AUTHORITY)
         elif isinstance(fact, CollateralLocked):
@@ -289,8 +300,8 @@ def _markets(operation: Operation) -> tuple[str, ...]:
     return () if market is None else (market,)
 
 
-def _make_noise(tape: Tape, noise: Noise, by: str, facts: list[Fact]) -> None:
-    payload = encoding.event(facts[0]) if facts else EVENT_TAG + b"nothing"
+def _make_noise(tape: Tape, noise: Noise, by: str, facts: list[Fact], say: _Say) -> None:
+    payload = say(facts[0]) if facts else EVENT_TAG + b"nothing"
     if noise == "memo":
         text = f"gm from {by[:6]}"
         tape.enter(MEMO_PROGRAM, (by,), text.encode())

@@ -13,6 +13,7 @@ from heliograph_localnet.block import Executed
 from heliograph_localnet.chain import Chain
 from heliograph_localnet.commitment import Commitment
 from heliograph_localnet.draft import Draft
+from heliograph_localnet.encoding import Speech
 from heliograph_localnet.exchange.arithmetic import RATIO
 from heliograph_localnet.exchange.clearing import Now
 from heliograph_localnet.exchange.exchange import Exchange
@@ -54,6 +55,7 @@ class Ledger:
         self._open: list[Entry] = []
         self._closed: dict[int, list[Entry]] = {}
         self._checkpoints: dict[int, bytes] = {}
+        self._speeches: list[tuple[int, Speech]] = []
         self._checkpoint()
         chain.executor = self.execute
 
@@ -65,6 +67,11 @@ class Ledger:
     @property
     def pending(self) -> bool:
         return bool(self._open)
+
+    def upgrade(self, speech: Speech) -> int:
+        """The programs speak so from the open slot on, which is returned; a fork of earlier slots does not change it."""
+        self._speeches.append((self.chain.open_slot, speech))
+        return self.chain.open_slot
 
     def carry_out(self, operation: Operation, manner: Manner = PLAIN) -> str:
         """Lands an operation in the open slot, as a failed transaction where the exchange refuses it."""
@@ -158,13 +165,14 @@ class Ledger:
     def _speak(
         self, operation: Operation, manner: Manner, choice: Sent | None, now: Now
     ) -> tuple[Draft, Told]:
+        speech = next((each for slot, each in reversed(self._speeches) if slot <= now.slot), None)
         try:
             facts = operation.run(self.exchange, now)
         except Refusal as refusal:
-            return godark.failed(operation, refusal.reason, refusal.said, manner, choice), Told()
-        spoken = godark.succeeded(operation, facts, self.exchange, manner, choice)
+            return godark.failed(operation, refusal.reason, refusal.said, manner, choice, speech), Told()
+        spoken = godark.succeeded(operation, facts, self.exchange, manner, choice, speech)
         views = tuple(view(self.exchange.markets[market]) for market in spoken.markets)
-        return spoken.draft, Told(spoken.said, views, spoken.candidates)
+        return spoken.draft, Told(spoken.said, views, spoken.candidates, speech)
 
     def _again(self, entry: Entry, now: Now, was: Executed) -> tuple[Draft, Told]:
         """The same transaction in another block: with its old signature where its bytes still fit."""

@@ -15,7 +15,7 @@ as a failed transaction.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
 from types import TracebackType
 from typing import Self
@@ -32,8 +32,10 @@ from heliograph_localnet.addresses import (
     market_address,
     named,
 )
+from heliograph_localnet.block import Block
 from heliograph_localnet.chain import Chain
 from heliograph_localnet.draft import Draft
+from heliograph_localnet.encoding import Speech
 from heliograph_localnet.exchange.arithmetic import BASE, Side, other, quote_of
 from heliograph_localnet.exchange.exchange import Exchange
 from heliograph_localnet.exchange.facts import Terms
@@ -162,6 +164,10 @@ class Localnet:
     def truth(self, last: int | None = None) -> dict[str, list[Row]]:
         """Table -> expected rows, of all blocks up to slot `last` (default: all). See truth.py."""
         return self._truth.rows(last)
+
+    def block_truth(self, block: Block) -> dict[str, list[Row]]:
+        """What one block leaves in the tables that are written slot by slot. See Truth.block_rows."""
+        return self._truth.block_rows(block)
 
     # Script
 
@@ -334,6 +340,17 @@ class Localnet:
     def submit(self, operation: Operation, manner: Manner = PLAIN) -> str:
         """Any operation, in any manner."""
         return self.ledger.carry_out(operation, manner)
+
+    def upgrade(
+        self, document: bytes, added: Mapping[str, Mapping[str, object]], *, known: bool = True
+    ) -> tuple[int, Speech]:
+        """godark_positions is upgraded: from the open slot on it says its events as this IDL has them.
+
+        added: by event, the values of fields that the exchange knows nothing of. known: whether whoever listens has the
+        IDL, which may be changed later in what is returned with the slot: until then such events are no rows in truth().
+        """
+        speech = Speech(document, added, known=known)
+        return self.ledger.upgrade(speech), speech
 
     def submit_foreign(self, draft: Draft) -> str:
         """Any transaction that says nothing of the stream's; its programs may be mentioned in it or not."""

@@ -204,6 +204,13 @@ class Node:
                 raise invalid_request()
         except RpcFault as fault:
             return rpc.error_json(fault, None), None
+        reaction = self.faults.consult("exchange", _subject(value), value)
+        if reaction is not None and reaction.whole and reaction.truncate is None:
+            return b"", reaction
+        answer, of_calls = self._answer_all(value)
+        return answer, reaction or of_calls
+
+    def _answer_all(self, value: object) -> tuple[bytes, Reaction | None]:
         if not isinstance(value, list):
             return self._call(value)
         parts: list[bytes] = []
@@ -262,6 +269,13 @@ class Node:
         if reaction.abort:
             self._abort(websocket.scope)
         await websocket.send_denial_response(Response(status_code=reaction.status or 503))
+
+
+def _subject(value: object) -> str:
+    if isinstance(value, list):
+        return "batch"
+    method = value.get("method") if isinstance(value, dict) else None
+    return method if isinstance(method, str) else ""
 
 
 class _Broken(Response):

@@ -23,6 +23,7 @@ Method = Callable[[View, list[Any]], object]
 
 METHODS: dict[str, Method] = {
     "getAccountInfo": rpc_accounts.get_account_info,
+    "getAgGenesisCert": rpc_cluster.get_alpenglow_certificate,
     "getBalance": rpc_accounts.get_balance,
     "getBlock": rpc_history.get_block,
     "getBlockHeight": rpc_cluster.get_block_height,

@@ -7,12 +7,18 @@ from typing import Any
 from heliograph_localnet import rpc_params as read
 from heliograph_localnet.commitment import Commitment
 from heliograph_localnet.rpc_answer import API_VERSION, FEATURE_SET, InContext
-from heliograph_localnet.rpc_error import unhealthy
+from heliograph_localnet.rpc_error import method_not_found, unhealthy
 from heliograph_localnet.view import View
 
 SLOTS_PER_EPOCH = 432_000
 BLOCKHASH_AGE = 150
 """Blocks for which a transaction's blockhash stays good."""
+
+
+def get_alpenglow_certificate(view: View, params: list[Any]) -> object:
+    if not view.alpenglow:
+        raise method_not_found()
+    return {"slot": view.chain.first_slot, "blockId": view.chain.genesis_hash}
 
 
 def get_slot(view: View, params: list[Any]) -> object:

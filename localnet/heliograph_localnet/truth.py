@@ -14,6 +14,7 @@ import msgspec
 from heliograph_core.amounts import scaled
 from heliograph_localnet.block import Block, Executed
 from heliograph_localnet.chain import ChainEvent, Forked, Processed
+from heliograph_localnet.encoding import Speech
 from heliograph_localnet.exchange.facts import (
     CollateralDeposited,
     CollateralLocked,
@@ -75,11 +76,15 @@ def view(market: Market) -> MarketView:
 
 
 class Told(msgspec.Struct, frozen=True, gc=False):
-    """What one transaction said and wrote. candidates: for each ordinal its log line, None for an inner instruction."""
+    """What one transaction said and wrote. candidates: for each ordinal its log line, None for an inner instruction.
+
+    speech: in which layouts, None for those that ship with us.
+    """
 
     said: tuple[Said, ...] = ()
     views: tuple[MarketView, ...] = ()
     candidates: tuple[int | None, ...] = ()
+    speech: Speech | None = None
 
 
 class _Landed(msgspec.Struct, frozen=True, gc=False):
@@ -126,16 +131,7 @@ class Truth:
         lifecycles = Lifecycles()
         for time, slot, landed in self._survivors(last):
             told = self._told[landed.signature]
-            tables["heliograph.transactions"].append(
-                {
-                    "stream": self.stream,
-                    "block_time": time,
-                    "slot": slot,
-                    "tx_index": landed.index,
-                    "signature": landed.signature,
-                    "err": landed.err,
-                }
-            )
+            tables["heliograph.transactions"].append(self._transaction(time, slot, landed))
             for said, ordinal in _heard(told, landed.lost):
                 place = Place(self.stream, time, slot, landed.index, ordinal, landed.signature, said.program)
                 for table, row in statements(said.fact, place):
@@ -152,6 +148,45 @@ class Truth:
         tables["perps.positions"] = lifecycles.rows()
         tables["perps.balances"] = list(balances.values())
         return tables
+
+    def block_rows(self, block: Block) -> dict[str, list[Row]]:
+        """Table -> rows of one block, whether it still stands or not: transactions, event-like rows, and events.
+
+        An event's row, in `<stream>.<event>`, is its place alone. To be asked before a fork executes the block's
+        transactions again.
+        """
+        tables: dict[str, list[Row]] = {}
+        for landed in _landed(block):
+            told = self._told.get(landed.signature)
+            if told is None:
+                continue
+            row = self._transaction(block.time, block.slot, landed)
+            tables.setdefault("heliograph.transactions", []).append(row)
+            for said, ordinal in _heard(told, landed.lost):
+                place = Place(
+                    self.stream,
+                    block.time,
+                    block.slot,
+                    landed.index,
+                    ordinal,
+                    landed.signature,
+                    said.program,
+                )
+                for table, row in statements(said.fact, place):
+                    tables.setdefault(table, []).append(row)
+                event = f"{self.stream}.{_snake(type(said.fact).__name__)}"
+                tables.setdefault(event, []).append(_event(place))
+        return tables
+
+    def _transaction(self, time: int, slot: int, landed: _Landed) -> Row:
+        return {
+            "stream": self.stream,
+            "block_time": time,
+            "slot": slot,
+            "tx_index": landed.index,
+            "signature": landed.signature,
+            "err": landed.err,
+        }
 
     def _survivors(self, last: int | None) -> Iterator[tuple[int, int, _Landed]]:
         for slot in sorted(self._blocks):
@@ -171,7 +206,14 @@ def _landed(block: Block) -> tuple[_Landed, ...]:
 
 
 def _heard(told: Told, lost: frozenset[int]) -> Iterator[tuple[Said, int]]:
-    """Facts that can still be known, with their ordinals.
+    """Facts that can still be known, and read, with their ordinals."""
+    for said, ordinal in _placed(told, lost):
+        if told.speech is None or told.speech.reads(said.fact):
+            yield said, ordinal
+
+
+def _placed(told: Told, lost: frozenset[int]) -> Iterator[tuple[Said, int]]:
+    """Facts that are left, with their ordinals.
 
     Where the node cut the log, its lines and the inner instructions cannot be put into one order any more: the lines
     that are left count first, the inner instructions after them. Behind the cut nobody can say whose a line is.
@@ -185,6 +227,21 @@ def _heard(told: Told, lost: frozenset[int]) -> Iterator[tuple[Said, int]]:
     new = {old: at for at, old in enumerate((*lines, *inner))}
     heard = [(said, new[said.ordinal]) for said in told.said if said.line is None or said.line < cut]
     yield from sorted(heard, key=lambda pair: pair[1])
+
+
+def _event(place: Place) -> Row:
+    return {
+        "block_time": place.block_time,
+        "slot": place.slot,
+        "tx_index": place.tx_index,
+        "ordinal": place.ordinal,
+        "signature": place.signature,
+        "program": place.program,
+    }
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{each.lower()}" if each.isupper() else each for each in name).removeprefix("_")
 
 
 def _balance(fact: Fact, place: Place) -> Row:

@@ -25,7 +25,8 @@ class View(msgspec.Struct):
     lag_slots: how far behind the chain the node is, at most the chain's account_slots. keep_slots: how many
     final slots it keeps, None for as many as the chain does. history: False for a node without transaction
     history (-32011). transaction_index: whether answers carry transactionIndex (Agave 4.0). healthy: False
-    makes getHealth answer -32005.
+    makes getHealth answer -32005. alpenglow: the cluster has a certificate of its genesis, so that what is confirmed is
+    final; the chain's lags have to say the same.
     """
 
     chain: Chain
@@ -35,6 +36,7 @@ class View(msgspec.Struct):
     transaction_index: bool = True
     unknown_cursor: UnknownCursor = "error"
     healthy: bool = True
+    alpenglow: bool = False
 
     def slot_at(self, commitment: Commitment) -> int:
         newest = self.chain.slot_at(commitment)

@@ -14,7 +14,8 @@ from typing import Any
 Row = Mapping[str, Any]
 Tables = Mapping[str, Sequence[Row]]
 
-_EVENT_KEY = ("slot", "tx_index", "ordinal", "part")
+_PLACE = ("slot", "tx_index", "ordinal")
+_EVENT_KEY = (*_PLACE, "part")
 
 KEYS: Mapping[str, tuple[str, ...]] = {
     "perps.position_changes": _EVENT_KEY,
@@ -47,6 +48,16 @@ _QUERIES: Mapping[str, str] = {
     ),
 }
 
+_PLACES = """
+SELECT string_agg(format(
+    'SELECT %L AS event, block_time, slot, tx_index, ordinal, signature, program FROM %I.%I WHERE slot = ANY ($1)',
+    table_schema || '.' || table_name, table_schema, table_name
+), ' UNION ALL ')
+FROM information_schema.tables
+WHERE table_schema = $1
+"""
+"""Makes the statement that reads the places of all events of a stream; NULL where it has no tables yet."""
+
 _ABSENT = object()
 
 
@@ -62,6 +73,37 @@ async def read_tables(connection: Any, stream: str) -> dict[str, list[dict[str, 
     }
 
 
+async def read_slots(
+    connection: Any, stream: str, slots: Sequence[int]
+) -> dict[int, dict[str, list[dict[str, Any]]]]:
+    """What stands in these slots, by slot and table: event-like rows, transactions, and of events the places."""
+    found: dict[int, dict[str, list[dict[str, Any]]]] = {slot: {} for slot in slots}
+    for table, key in KEYS.items():
+        if key[0] == "slot":
+            for record in await connection.fetch(f"{_QUERIES[table]} AND slot = ANY ($2)", stream, slots):
+                found[record["slot"]].setdefault(table, []).append(_plain(record))
+    places = await connection.fetchval(_PLACES, stream)
+    for record in await connection.fetch(places, slots) if places is not None else ():
+        row = _plain(record)
+        found[row["slot"]].setdefault(row.pop("event"), []).append(row)
+    return found
+
+
+def as_stored(truth: Tables) -> dict[str, list[dict[str, Any]]]:
+    """The truth as `read_tables` shows it: PostgreSQL stores no NUL, and of markets see there."""
+    return {
+        table: [
+            {
+                column: value.replace("\0", "\u2400") if isinstance(value, str) else value
+                for column, value in row.items()
+                if column != "account_slot"
+            }
+            for row in rows
+        ]
+        for table, rows in truth.items()
+    }
+
+
 def differences(expected: Tables, actual: Tables, *, most: int = 5) -> str:
     """The first `most` differing rows of each table, and how many there are. Empty where the tables are equal."""
     found = [
@@ -73,7 +115,7 @@ def differences(expected: Tables, actual: Tables, *, most: int = 5) -> str:
 
 
 def _of_table(table: str, expected: Sequence[Row], actual: Sequence[Row], most: int) -> str:
-    key = KEYS[table]
+    key = KEYS.get(table, _PLACE)
     wanted, wanted_twice = _by_key(expected, key)
     stored, stored_twice = _by_key(actual, key)
     found = [f"twice in what is expected: {_named(key, at)}" for at in wanted_twice]

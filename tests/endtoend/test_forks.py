@@ -10,6 +10,14 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
+from tests.endtoend.chaos import (
+    FINALIZED_LAG,
+    Chaos,
+    accounts_equal,
+    confirmed_slot,
+    final_through,
+    require_equal,
+)
 from tests.endtoend.comparison import differences, read_tables
 from tests.endtoend.indexing import caught_up, indexing
 from tests.endtoend.nodes import LIVE, ROOTS, rows_of, selection
@@ -30,8 +38,6 @@ from heliograph_sql.streams import StreamRow, add_stream, get_stream, read_cover
 
 GODARK = PROTOCOLS["godark"]
 SEEDS = (11, 20_261_121, 3)
-DEEPEST = 12
-FINALIZED_LAG = 20
 _TIMEOUT_S = 60
 
 
@@ -76,98 +82,6 @@ async def _stream(database: Database, localnet: Localnet) -> StreamRow:
     )
 
 
-def _confirmed(localnet: Localnet) -> int:
-    return localnet.chain.slot_at(Commitment.CONFIRMED)
-
-
-class Chaos:
-    """Steps a localnet and forks it, at seeded moments, behind slots that the indexer has stored."""
-
-    def __init__(self, localnet: Localnet, database: Database, stream: StreamRow, seed: int) -> None:
-        self._localnet = localnet
-        self._database = database
-        self._stream = stream
-        self.dice = random.Random(seed)
-        self.forks = self.gone = 0
-
-    async def begin(self) -> None:
-        """Until the markets are final: nobody could trade on a chain that lost them."""
-        await self._localnet.step(FINALIZED_LAG + 10)
-
-    async def round(self, *, wait: bool = True) -> None:
-        net, dice = self._localnet, self.dice
-        await net.step(dice.randint(3, 10))
-        if wait:
-            await caught_up(self._database, self._stream, _confirmed(net))
-        tip = net.chain.open_slot - 1
-        room = tip - net.chain.slot_at(Commitment.FINALIZED)
-        depth = min(dice.randint(2, DEEPEST), room)
-        signatures = [
-            each.signature for block in net.chain.blocks(tip - depth + 1, tip) for each in block.transactions
-        ]
-        drop = {signature for signature in signatures if dice.random() < 0.2}
-        if dice.random() < 0.3:
-            drop = set(signatures)
-        skip = {slot for slot in range(tip - depth + 1, tip) if dice.random() < 0.15}
-        self.gone += len(net.fork(depth, drop=drop, skip=skip, shuffle=dice.random() < 0.7))
-        self.forks += 1
-        await asyncio.sleep(dice.choice((0, 0, 0.02)))
-
-    async def quiet(self) -> int:
-        """Lets everything that happened become final; the last slot in which something could."""
-        last = self._localnet.chain.open_slot - 1
-        while self._localnet.chain.slot_at(Commitment.FINALIZED) <= last:
-            self._localnet.ledger.close()
-        return _confirmed(self._localnet)
-
-
-async def _final(database: Database, stream: StreamRow, slot: int) -> None:
-    """Returns once everything through `slot` is final, and no position waits to be folded."""
-    async with asyncio.timeout(_TIMEOUT_S):
-        while True:
-            row = await get_stream(database, stream.name)
-            async with database.acquire() as connection:
-                dirty = await connection.fetchval("SELECT count(*) FROM heliograph.dirty")
-            if row is not None and (row.final_slot or -1) >= slot and not dirty:
-                return
-            await asyncio.sleep(0.02)
-
-
-async def _equal(database: Database, localnet: Localnet, last: int) -> None:
-    """Tables equal the truth, and each open account of the programs is stored as it is."""
-    truth = localnet.truth(last)
-    for row in truth["perps.markets"]:
-        del row["account_slot"]
-    async with database.acquire() as connection:
-        stored = await read_tables(connection, localnet.settings.stream)
-    told = differences(truth, stored)
-    assert not told, told
-
-
-async def _accounts_equal(database: Database, localnet: Localnet) -> None:
-    """Returns once each open account is stored as it is, and none that only a dropped block had is stored as open.
-
-    One that closed in a block that stands is left out: only a scan finds it, and there is none here.
-    """
-    slot, accounts = _confirmed(localnet), localnet.chain.accounts
-    expected = {
-        address: account.data
-        for program in localnet.programs
-        for address, account in accounts.owned_by(program, slot)
-    }
-    async with asyncio.timeout(_TIMEOUT_S):
-        while True:
-            async with database.acquire() as connection:
-                rows = await connection.fetch(
-                    "SELECT address, data FROM heliograph.accounts WHERE lamports > 0"
-                )
-            stored = {row["address"]: row["data"] for row in rows}
-            closed = {address for address in stored.keys() - expected.keys() if accounts.read(address, slot)}
-            if {address: data for address, data in stored.items() if address not in closed} == expected:
-                return
-            await asyncio.sleep(0.05)
-
-
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_tables_equal_the_truth_after_many_forks(database: Database, seed: int) -> None:
     async with _localnet(seed) as localnet, AsyncExitStack() as running:
@@ -180,9 +94,9 @@ async def test_tables_equal_the_truth_after_many_forks(database: Database, seed:
         last = await chaos.quiet()
         final = localnet.chain.slot_at(Commitment.FINALIZED)
         await caught_up(database, stream, last)
-        await _final(database, stream, final)
-        await _equal(database, localnet, last)
-        await _accounts_equal(database, localnet)
+        await final_through(database, stream, final)
+        await require_equal(database, localnet, last)
+        await accounts_equal(database, localnet)
         assert chaos.gone > 0
         assert indexer.status.final_slot == final
     assert (await _corrections(database)) > 0
@@ -208,7 +122,7 @@ async def test_without_audits_forks_are_found_in_the_tables(
         last = await chaos.quiet()
         await caught_up(database, stream, last)
         with pytest.raises(AssertionError, match=r"perps\.position_changes"):
-            await _equal(database, localnet, last)
+            await require_equal(database, localnet, last)
         row = await get_stream(database, stream.name)
     assert row is not None and row.final_slot is None
 
@@ -286,8 +200,8 @@ async def test_a_subscriber_that_applies_discards_ends_with_the_truth(
             await chaos.round()
         last = await chaos.quiet()
         await caught_up(database, stream, last)
-        await _final(database, stream, localnet.chain.slot_at(Commitment.FINALIZED))
-        await _equal(database, localnet, last)
+        await final_through(database, stream, localnet.chain.slot_at(Commitment.FINALIZED))
+        await require_equal(database, localnet, last)
         if joined == "after":
             await listen()
         row = await get_stream(database, stream.name)
@@ -336,7 +250,7 @@ async def test_trouble_with_the_cluster_delays_finality_and_never_skips_it(datab
         indexer = await running.enter_async_context(indexing(database, stream, GODARK, _settings(localnet)))
         chaos = Chaos(localnet, database, stream, seed)
         await chaos.begin()
-        await caught_up(database, stream, _confirmed(localnet))
+        await caught_up(database, stream, confirmed_slot(localnet))
         take_away = localnet.node.faults.add(finalized_is_spoiled)
         for round_ in range(12):
             # In between nothing about finality is answered at all: blocks are indexed all the same.
@@ -351,10 +265,10 @@ async def test_trouble_with_the_cluster_delays_finality_and_never_skips_it(datab
         last = await chaos.quiet()
         final = localnet.chain.slot_at(Commitment.FINALIZED)
         await caught_up(database, stream, last)
-        await _final(database, stream, final)
+        await final_through(database, stream, final)
         take_away()
-        await _equal(database, localnet, last)
-        await _accounts_equal(database, localnet)
+        await require_equal(database, localnet, last)
+        await accounts_equal(database, localnet)
     assert indexer.status.final_slot == final
 
 
@@ -397,9 +311,9 @@ async def test_an_indexer_killed_during_audits_ends_with_the_truth(database: Dat
         async with indexing(database, stream, GODARK, settings):
             last = await chaos.quiet()
             await caught_up(database, stream, last)
-            await _final(database, stream, localnet.chain.slot_at(Commitment.FINALIZED))
-            await _accounts_equal(database, localnet)
-            await _equal(database, localnet, last)
+            await final_through(database, stream, localnet.chain.slot_at(Commitment.FINALIZED))
+            await accounts_equal(database, localnet)
+            await require_equal(database, localnet, last)
     assert kills == 25 and chaos.gone > 0
     assert await _corrections(database) > 0
 
@@ -450,7 +364,7 @@ async def test_kill_9_during_audits_leaves_nothing_half_corrected(
         async with indexing(database, stream, GODARK, _settings(localnet)):
             last = await chaos.quiet()
             await caught_up(database, stream, last)
-            await _final(database, stream, localnet.chain.slot_at(Commitment.FINALIZED))
-            await _accounts_equal(database, localnet)
-            await _equal(database, localnet, last)
+            await final_through(database, stream, localnet.chain.slot_at(Commitment.FINALIZED))
+            await accounts_equal(database, localnet)
+            await require_equal(database, localnet, last)
     assert await _corrections(database) > 0

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import time
+from base64 import b64decode, b64encode
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +12,8 @@ import pytest
 
 from heliograph_core import records
 from heliograph_core.errors import SettingsError
+from heliograph_localnet.addresses import POSITIONS_IDL
+from heliograph_localnet.block import Block
 from heliograph_localnet.chain import ChainEvent, Processed
 from heliograph_localnet.commitment import Commitment
 from heliograph_localnet.localnet import Localnet
@@ -322,3 +327,34 @@ async def test_a_port_in_use_is_said_clearly() -> None:
 def test_an_amount_with_too_many_decimals_is_refused() -> None:
     with pytest.raises(ValueError, match="6 decimals"):
         Localnet(QUIET).deposit("alice", "0.0000001")
+
+
+def test_an_upgrade_holds_from_its_slot_on_whatever_is_executed_again() -> None:
+    document = json.loads(POSITIONS_IDL)
+    event = next(each for each in document["types"] if each["name"] == "OraclePriceUpdated")
+    event["type"]["fields"].insert(1, {"name": "venue", "type": "u8"})
+    localnet = Localnet(LocalnetSettings(seed=1, rate=0, symbols=("SOL-PERP",)))
+    localnet.set_price("SOL-PERP", 100)
+    localnet.produce()
+    changed = {"OraclePriceUpdated": {"venue": 7}}
+    first, speech = localnet.upgrade(json.dumps(document).encode(), changed, known=False)
+    localnet.set_price("SOL-PERP", 101)
+    localnet.fund("SOL-PERP")
+    localnet.produce()
+    for _ in range(2):
+        prices = localnet.truth()["perps.oracle_prices"]
+        assert all(row["slot"] < first for row in prices), "nobody can read the others"
+        assert localnet.truth()["perps.funding_rates"][-1]["slot"] == first, "another event is as before"
+        before, after = (_oracle_bytes(block) for block in localnet.chain.blocks(first - 1, first))
+        assert len(after) == len(before) + 1 and after[8 + 32] == 7
+        localnet.fork(2)
+    speech.known = True
+    assert localnet.truth()["perps.oracle_prices"][-1]["slot"] == first
+
+
+def _oracle_bytes(block: Block) -> bytes:
+    """What the last OraclePriceUpdated of the block was said as."""
+    begins = hashlib.sha256(b"event:OraclePriceUpdated").digest()[:8]
+    said = [line.removeprefix("Program data: ") for each in block.transactions for line in each.logs]
+    found = [b64decode(text) for text in said if text.startswith(b64encode(begins)[:10].decode())]
+    return found[-1]

@@ -64,6 +64,7 @@ def test_answers_carry_context_and_id(view: View) -> None:
 
 @pytest.mark.parametrize("method", sorted(rpc.METHODS))
 def test_every_method_survives_nonsense(view: View, method: str) -> None:
+    view.alpenglow = True
     nonsense: list[list[Any]] = [[], [None], [{}], [[]], [-1], ["x", "y"], [5, {"commitment": 5}], [True] * 3]
     for params in nonsense:
         try:

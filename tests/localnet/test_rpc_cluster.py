@@ -27,6 +27,14 @@ def test_the_slot_depends_on_the_commitment(chain: Chain, ask: Ask) -> None:
     assert (caught.value.code, caught.value.data) == (-32016, {"contextSlot": 1_007})
 
 
+def test_an_alpenglow_cluster_alone_has_a_certificate_of_its_genesis(view: View, ask: Ask) -> None:
+    with pytest.raises(RpcFault) as caught:
+        ask("getAgGenesisCert")
+    assert caught.value.code == -32601
+    view.alpenglow = True
+    assert ask("getAgGenesisCert")["slot"] == view.chain.first_slot
+
+
 def test_heights_and_counts_leave_skipped_slots_out(
     chain: Chain, ask: Ask, make_draft: Callable[..., Draft]
 ) -> None:

@@ -90,6 +90,22 @@ def test_of_a_cut_log_only_what_is_left_is_true() -> None:
     ]
 
 
+def test_what_one_block_leaves_is_what_it_adds_to_the_rows() -> None:
+    chain, truth = start()
+    signature = land(chain, truth, [oracle(1), oracle(2)])
+    first = chain.produce()
+    land(chain, truth, [oracle(3)])
+    chain.produce()
+    assert first is not None
+    left = truth.block_rows(first)
+    rows = truth.rows(first.slot)
+    assert left["heliograph.transactions"] == rows["heliograph.transactions"]
+    assert left["perps.oracle_prices"] == rows["perps.oracle_prices"]
+    places = [(row["signature"], row["ordinal"]) for row in left["s.oracle_price_updated"]]
+    assert places == [(signature, 0), (signature, 1)]
+    assert not truth.block_rows(chain.blocks(0, 0)[0])
+
+
 def test_a_balance_is_what_the_last_transfer_left() -> None:
     chain, truth = start()
     land(

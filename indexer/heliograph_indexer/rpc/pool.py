@@ -196,6 +196,9 @@ class Pool:
                 break
             asked.add(member)
             chosen = [i for i in pending if self._may(member, calls[i])]
+            if not chosen:
+                # It refused such calls for good; whoever did not has been asked.
+                continue
             others = len(asked) < len(self._members)
             outcomes = await self._ask(member, [calls[i] for i in chosen], decoder, give_back, hurried=others)
             for i, outcome in zip(chosen, outcomes, strict=True):
@@ -320,7 +323,8 @@ class Pool:
         slot = _slot_of(call)
         if member.health.refusal(call.method, slot) is None:
             return True
-        return all(each.health.refusal(call.method, slot) is not None for each in self._members)
+        others = [each for each in self._members if each.health.foreign is None]
+        return all(each.health.refusal(call.method, slot) is not None for each in others)
 
 
 class Pin:

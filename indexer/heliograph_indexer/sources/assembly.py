@@ -37,7 +37,7 @@ class Contradiction(RpcUnavailable):
 
 
 class Assembly:
-    """Makes slots of rows. Holds nothing but the latest block time that it saw."""
+    """Makes slots of rows. Holds the latest block time that it saw, and the records of a try that lacked others."""
 
     def __init__(
         self, cluster: Cluster, lines: CachedLines, null_rounds: int, *, records: Cluster | None = None
@@ -50,6 +50,7 @@ class Assembly:
         self._lines = lines
         self._null_rounds = null_rounds
         self._in_vain = 0
+        self._kept: dict[tuple[str, int, str | None], Transaction] = {}
         self._time: tuple[int, int] | None = None
 
     async def time_of(self, slot: int, head: BlockHead) -> int | None:
@@ -114,10 +115,37 @@ class Assembly:
         wanted: dict[str, SignatureRow] = {}
         for row in rows:
             lines = self._lines(row.signature, row.slot)
-            if lines is None:
-                wanted[row.signature] = row
-            else:
+            kept = self._kept.get(_place(row, heads))
+            if lines is not None:
                 found[row.signature] = Transaction(row.signature, 0, row.err, lines, None)
+            elif kept is not None and kept.failed == (row.err is not None):
+                found[row.signature] = kept
+            else:
+                wanted[row.signature] = row
+        try:
+            await self._take_in_rounds(heads, wanted, found)
+        finally:
+            self._in_vain = self._in_vain + 1 if wanted else 0
+            # A node that lacks now this one and now that would else never give all of them at once.
+            self._kept = {_place(row, heads): found[row.signature] for row in rows if row.signature in found}
+            if not wanted:
+                self._kept.clear()
+        if wanted:
+            signature, row = next(iter(wanted.items()))
+            # Not there yet, or dropped with its block after it was listed: only a new listing tells which.
+            raise Contradiction(
+                f"getTransaction at {self._cluster.endpoint} returns null for {len(wanted)} listed transactions, "
+                f"the first is {signature} of slot {row.slot}: they are listed and asked for until this ends"
+            )
+        return found
+
+    async def _take_in_rounds(
+        self,
+        heads: Mapping[int, BlockHead] | None,
+        wanted: dict[str, SignatureRow],
+        found: dict[str, Transaction],
+    ) -> None:
+        """Asks for what is null again, a few times."""
         backoff = Backoff(NULL_FIRST_S, NULL_MOST_S)
         rounds = self._null_rounds if self._in_vain < PATIENT_TRIES else 0
         for round_ in range(rounds + 1):
@@ -129,15 +157,6 @@ class Assembly:
                 await self._take_of_blocks(heads, wanted, found)
             else:
                 await self._take_final(wanted, found)
-        self._in_vain = self._in_vain + 1 if wanted else 0
-        if wanted:
-            signature, row = next(iter(wanted.items()))
-            # Not there yet, or dropped with its block after it was listed: only a new listing tells which.
-            raise Contradiction(
-                f"getTransaction at {self._cluster.endpoint} returns null for {len(wanted)} listed transactions, "
-                f"the first is {signature} of slot {row.slot}: they are listed and asked for until this ends"
-            )
-        return found
 
     async def _take_final(self, wanted: dict[str, SignatureRow], found: dict[str, Transaction]) -> None:
         """From any endpoint. Raises Contradiction where the one that listed them contradicts itself."""
@@ -257,6 +276,11 @@ class Assembly:
         raise RpcUnavailable(
             f"{self._cluster.endpoint} gives no time for slot {number} nor for {EARLIER_SLOTS} slots before it"
         )
+
+
+def _place(row: SignatureRow, heads: Mapping[int, BlockHead] | None) -> tuple[str, int, str | None]:
+    """What a record belongs to: another block of the same slot may have executed it otherwise."""
+    return row.signature, row.slot, None if heads is None else heads[row.slot].blockhash
 
 
 def _block_order(

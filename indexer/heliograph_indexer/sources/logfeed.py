@@ -177,10 +177,11 @@ class LogFeed:
                 self._wake.set()
 
     def _see(self, slot: int) -> None:
-        """A slot that comes again is another block: the lines that the one before it said are of no use."""
+        """A slot that comes again is another block, and so may slots be whose own coming again was not heard: of all of
+        them the lines are of no use.
+        """
         if slot <= self._highest_seen:
-            for signature in [one for one, (at, _) in self._lines.items() if at >= slot]:
-                del self._lines[signature]
+            self._lines.clear()
         self._highest_seen = slot
 
     def _keep(self, signature: str, slot: int, lines: tuple[str, ...]) -> None:

@@ -164,6 +164,30 @@ async def test_a_code_that_the_caller_knows_is_given_back_without_asking_around(
         assert (len(first.asked), len(second.asked)) == (1, 0) and pool.trouble is None
 
 
+async def test_who_refused_for_good_is_not_asked_where_the_only_other_one_fails(endpoints: Any) -> None:
+    async with pool_of(endpoints) as (pool, first, second):
+        first.faults["getThing"] = -32010
+        assert await pool.call("getThing", decoder=STR) == "second"
+        second.faults["getThing"] = -32016
+        for _ in range(3):
+            with pytest.raises(RpcUnavailable, match="-32016"):
+                await pool.call("getThing", decoder=STR)
+        assert first.asked == ["getThing"]
+
+
+async def test_where_the_only_other_one_is_of_another_cluster_who_refused_is_asked_again(
+    endpoints: Any,
+) -> None:
+    async with pool_of(endpoints) as (pool, first, second):
+        second.genesis = "two"
+        first.faults["getThing"] = -32010
+        for _ in range(2):
+            with pytest.raises(RpcRefused):
+                await pool.call("getThing", decoder=STR)
+        first.faults.clear()
+        assert await pool.call("getThing", decoder=STR) == "first"
+
+
 async def test_where_everybody_refuses_the_refusal_is_told_and_they_are_asked_again_next_time(
     endpoints: Any,
 ) -> None:

@@ -179,3 +179,59 @@ async def test_an_order_that_the_block_denies_is_not_used(bench: Bench, programs
     head = await bench.cluster.block(FIRST)
     with pytest.raises(Contradiction, match="its block has it at"):
         await bench.assembly.slots(rows, {FIRST: head})
+
+
+@pytest.mark.parametrize("hashes", [True, False])
+async def test_what_a_node_gave_is_kept_until_it_gave_the_rest(
+    bench: Bench, programs: dict[str, str], hashes: bool
+) -> None:
+    """Behind a balancer each request may meet a node that lacks most: one transaction is given at a time, each once."""
+    given: list[str] = []
+    rows = await bench.rows(programs["alpha"])
+    gives = True
+
+    def one_at_a_time(occasion: Any) -> Reaction | None:
+        nonlocal gives
+        if occasion.moment == "exchange":
+            gives = True
+        if occasion.method != "getTransaction" or occasion.moment != "request":
+            return None
+        if gives and occasion.value[0] not in given:
+            gives = False
+            given.append(occasion.value[0])
+            return None
+        return Reaction(rewrite=lambda _: None)
+
+    bench.world.node.faults.add(one_at_a_time)
+    for _ in range(len(rows)):
+        try:
+            slots = await bench.assembly.slots(rows, hashes=hashes)
+            break
+        except Contradiction:
+            continue
+    found = [each.signature for slot in slots for each in slot.transactions]
+    assert sorted(found) == sorted(given) and len(found) == len(rows)
+
+
+async def test_what_a_node_gave_of_a_block_is_not_used_for_another(
+    bench: Bench, programs: dict[str, str]
+) -> None:
+    rows = await bench.rows(programs["alpha"])
+    assembly = Assembly(bench.cluster, lambda signature, slot: None, null_rounds=0)
+    lacking = bench.world.node.faults.on(
+        "request", Reaction(rewrite=lambda _: None), methods={"getTransaction"}, times=1
+    )
+    with pytest.raises(Contradiction):
+        await assembly.slots(rows, hashes=True)
+    lacking()
+    asked: list[str] = []
+    bench.world.node.faults.add(
+        lambda occasion: asked.append(occasion.value[0]) if occasion.method == "getTransaction" else None
+    )
+
+    def another_block(block: Any) -> Any:
+        return {**block, "blockhash": "another"}
+
+    bench.fault("getBlock", another_block)
+    await assembly.slots(rows, hashes=True)
+    assert sorted(asked) == sorted(row.signature for row in rows)

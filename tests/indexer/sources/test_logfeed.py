@@ -57,7 +57,7 @@ async def test_a_notification_wakes_the_source_long_before_the_poll(world: Any) 
 
 
 async def test_notified_lines_save_the_fetch(world: Any, programs: dict[str, str]) -> None:
-    source = world.source(feed=True)
+    source = world.source(feed=True, log_cache=True)
     calls = count_calls(world)
     async with running(source._feed):
         for _ in range(10):
@@ -86,7 +86,7 @@ async def test_without_the_log_cache_every_transaction_is_fetched(
 
 async def test_lines_that_do_not_suffice_are_fetched(world: Any, programs: dict[str, str]) -> None:
     """A program that is called by another may have been handed an event; its lines cannot tell."""
-    source = world.source(feed=True)
+    source = world.source(feed=True, log_cache=True)
     calls = count_calls(world)
     async with running(source._feed):
         world.block((programs["alpha"], programs["other"]), (programs["alpha"],))
@@ -246,7 +246,7 @@ async def test_a_wait_ends_at_its_timeout(world: Any) -> None:
 
 
 async def test_lines_of_a_block_that_was_replaced_are_forgotten(world: Any, programs: dict[str, str]) -> None:
-    feed = LogFeed(world.settings(), [programs["alpha"]])
+    feed = LogFeed(world.settings(log_cache=True), [programs["alpha"]])
     async with running(feed):
         for _ in range(4):
             world.block((programs["alpha"],))
@@ -269,7 +269,7 @@ async def test_lines_of_a_block_that_was_replaced_are_forgotten(world: Any, prog
 
 
 async def test_lines_from_before_the_socket_broke_are_forgotten(world: Any, programs: dict[str, str]) -> None:
-    feed = LogFeed(world.settings(), [programs["alpha"]])
+    feed = LogFeed(world.settings(log_cache=True), [programs["alpha"]])
     async with running(feed):
         for _ in range(4):
             world.block((programs["alpha"],))
