@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 PORT ?= 8000
-# Seconds until the demo (or the soak run) ends by itself; empty: the demo runs until Ctrl-C.
+# Seconds until the demo ends by itself (empty: it runs until Ctrl-C), or that the weather of the soak run lasts.
 SECONDS ?=
 # One benchmark by name (benchmarks/<name>.py); empty: all of them.
 BENCH ?=
@@ -25,7 +25,7 @@ help:
 	@echo 'make test [ARGS=...]                 the tests'
 	@echo 'make check                           format, lint, types, layers, tests'
 	@echo 'make bench [BENCH=live]              benchmarks; the last line of each is one JSON object'
-	@echo 'make soak [SECONDS=600]              the long runs: tables against the truth, with restarts and faults'
+	@echo 'make soak [ARGS=...]                 the long fault runs, some hours (docs/soak.md); ARGS="-k memory" some of them'
 	@echo 'make setup                           install everything into $(VENV)'
 	@echo 'make format                          rewrite the source as `make check` wants it'
 
@@ -53,7 +53,7 @@ bench: $(VENV)/.dev $(ANCHORPY)/.ready
 	    $(BIN)/python $$file; done
 
 soak: $(VENV)/.dev
-	HELIOGRAPH_SOAK_SECONDS=$(or $(SECONDS),600) HELIOGRAPH_SOAK_SEED=$${HELIOGRAPH_SOAK_SEED:-$$(date +%s)} $(BIN)/python -m pytest tests/soak tests/faults/test_storm.py -s $(ARGS)
+	HELIOGRAPH_SOAK=1 HELIOGRAPH_SOAK_SECONDS=$(or $(SECONDS),600) HELIOGRAPH_SOAK_SEED=$${HELIOGRAPH_SOAK_SEED:-$$(date +%s)} $(BIN)/python -m pytest tests/faults -s $(ARGS)
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

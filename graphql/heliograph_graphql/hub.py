@@ -14,7 +14,7 @@ import structlog
 
 from heliograph_core.cursor import StreamPosition, decode_stream, encode_stream
 from heliograph_core.errors import CursorError, DatabaseError, DatabaseUnavailable
-from heliograph_graphql.failures import BAD_INPUT, CURSOR_EXPIRED, coded, refuse, show
+from heliograph_graphql.failures import BAD_INPUT, CURSOR_EXPIRED, coded, is_timeout, refuse, show
 from heliograph_graphql.render import Chunk, Feed, is_whole
 from heliograph_sql.database import Database
 from heliograph_sql.queries import load
@@ -217,6 +217,9 @@ class Hub:
                 async with self._rendering, self._database.acquire() as connection:
                     return await feed.render(commit, connection)
             except DatabaseUnavailable as error:
+                if is_timeout(error):
+                    # It would take as long again, and the others wait for their turn.
+                    raise
                 # Whoever follows live waits with the database; the commit is not lost, it is only late.
                 _log.warning(
                     "commit not readable yet", stream=commit.stream, seq=commit.seq, reason=str(error)

@@ -22,6 +22,8 @@ class BatchLimits(NamedTuple):
     rows: int
     bytes: int
     age_s: float
+    spans: int = 10**9
+    """How many spans are joined at most: where only so many may be in hand, no further one comes before the commit."""
 
 
 async def join_until_full(
@@ -56,7 +58,8 @@ async def join_until_full(
         held.append(batch)
         rows += count_rows(batch)
         size += count_bytes(batch)
-        if rows >= limits.rows or size >= limits.bytes or loop.time() >= closes_at:
+        full_enough = rows >= limits.rows or size >= limits.bytes or len(held) >= limits.spans
+        if full_enough or loop.time() >= closes_at:
             await close()
     await close()
     await full.put(None)

@@ -51,6 +51,22 @@ class Advance(NamedTuple):
     wait_s: float
 
 
+class Hand(NamedTuple):
+    """How what may be in hand is divided: so many spans of so many transactions each."""
+
+    spans: int
+    span_transactions: int
+
+
+def hand_of(settings: IndexerSettings) -> Hand:
+    """At least two spans, so that one is committed while the next is fetched; but one alone where that is all. Pure."""
+    most = settings.heal.hand_transactions
+    if most < 2:
+        return Hand(1, 1)
+    each = min(settings.span_transactions, most // 2)
+    return Hand(most // each, each)
+
+
 class Filler:
     """One writer of late history of one stream. Several may meet in any range; each needs a holder of its own."""
 
@@ -68,8 +84,9 @@ class Filler:
         figures: CommitFigures | None = None,
     ) -> None:
         """holder: unique among all writers of the stream. figures: where commits are counted."""
-        # What is in memory when the process is killed is fetched again: little waits between the stages.
-        self._settings = settings = replace(settings, queue_spans=1)
+        # What is in memory when the process is killed is fetched again.
+        self._hand = hand_of(settings)
+        self._settings = settings = replace(settings, span_transactions=self._hand.span_transactions)
         self._database = database
         self._stream = stream
         self._heal = heal = settings.heal
@@ -183,7 +200,10 @@ class Filler:
                 self._settings,
                 epoch=None,
                 origin=self._origin,
-                limits=BatchLimits(heal.batch_rows, heal.batch_bytes, heal.batch_age_s),
+                limits=BatchLimits(
+                    heal.batch_rows, heal.batch_bytes, heal.batch_age_s, max(1, self._hand.spans - 1)
+                ),
+                spans_in_hand=self._hand.spans,
                 on_commit=self._on_commit,
             )
             source = RpcSource(

@@ -55,6 +55,10 @@ REFOLD_EVERY_S = 1.0
 """How often the leader looks for positions that wait to be folded anew."""
 REFOLD_KEYS = 10
 """Positions that are folded anew in one commit."""
+REFOLD_QUIET_S = 0.5
+"""Seconds without a further mark after which a position is folded anew: a gap that is healed marks the same ones often."""
+REFOLD_ANYWAY_S = 10.0
+"""Seconds after which it is folded anew all the same."""
 REFOLD_PAUSE = 4.0
 """Pause after such a commit, in multiples of the time it took."""
 
@@ -408,7 +412,9 @@ class Indexer:
         while True:
             began, folded = loop.time(), None
             try:
-                folded = await writer.refold(REFOLD_KEYS, epoch=epoch)
+                folded = await writer.refold(
+                    REFOLD_KEYS, epoch=epoch, quiet_s=REFOLD_QUIET_S, anyway_s=REFOLD_ANYWAY_S
+                )
             except DatabaseUnavailable as error:
                 _log.warning("database_away", stream=self._stream.name, why=str(error))
             if folded is not None:

@@ -7,6 +7,7 @@ waited for, with the same batch in hand; another writer's slots are not written 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from typing import Any, NamedTuple
@@ -46,6 +47,32 @@ class Committed(msgspec.Struct, frozen=True, gc=False):
     rows: int
 
 
+class InHand:
+    """Spans that are fetched, or being fetched, and not committed: what is fetched again when the process is killed."""
+
+    def __init__(self, most: int | None) -> None:
+        """most: spans; None where only the queues set a limit."""
+        self._most = most
+        self._ends: deque[int] = deque()
+        self._less = asyncio.Event()
+
+    async def room(self) -> None:
+        """Returns once another span may be fetched."""
+        while self._most is not None and len(self._ends) >= self._most:
+            self._less.clear()
+            await self._less.wait()
+
+    def add(self, last: int) -> None:
+        """A span that ends at slot `last` was fetched."""
+        self._ends.append(last)
+
+    def remove(self, through: int) -> None:
+        """What is fetched through this slot is committed."""
+        while self._ends and self._ends[0] <= through:
+            self._ends.popleft()
+        self._less.set()
+
+
 class QueueDepth(NamedTuple):
     """How full a bounded queue is."""
 
@@ -57,7 +84,8 @@ class QueueDepth(NamedTuple):
 class Pipeline:
     """Commits the spans of one source. epoch: the lease's for the head's leader, None for any other writer.
 
-    limits: spans are joined to batches up to these; None commits each span by itself. on_commit is told of each commit after it was made. Incidents handed to `incident()` go with the next commit.
+    limits: spans are joined to batches up to these; None commits each span by itself.
+    spans_in_hand: fetched and not committed, at most; None: as the queues are. on_commit is told of each commit after it was made. Incidents handed to `incident()` go with the next commit.
     """
 
     def __init__(
@@ -72,6 +100,7 @@ class Pipeline:
         epoch: int | None,
         origin: Origin = "live",
         limits: BatchLimits | None = None,
+        spans_in_hand: int | None = None,
         on_commit: Callable[[Committed], None] | None = None,
     ) -> None:
         self._database = database
@@ -83,6 +112,7 @@ class Pipeline:
         self._epoch = epoch
         self._origin: Origin = origin
         self._limits = limits
+        self._spans_in_hand = spans_in_hand
         self._on_commit = on_commit
         self._incidents: list[Incident] = []
         self._queues: dict[str, asyncio.Queue[Any]] = {}
@@ -103,6 +133,7 @@ class Pipeline:
         made: asyncio.Queue[Batch | None] = asyncio.Queue(self._settings.queue_spans)
         # The batch that waits here and the one being written are large already.
         full = made if self._limits is None else asyncio.Queue[Batch | None](1)
+        in_hand = InHand(self._spans_in_hand)
         ready: asyncio.Queue[Prepared | None] = asyncio.Queue(1)
         self._queues = {"read": read, "decoded": made}
         if full is not made:
@@ -110,12 +141,12 @@ class Pipeline:
         self._queues["prepared"] = ready
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(_feed(spans, read))
+                tasks.create_task(_feed(spans, read, in_hand))
                 tasks.create_task(self._decode(read, made))
                 if self._limits is not None:
                     tasks.create_task(join_until_full(made, full, self._limits))
                 tasks.create_task(self._prepare(full, ready))
-                tasks.create_task(self._write(ready))
+                tasks.create_task(self._write(ready, in_hand))
         except BaseExceptionGroup as group:
             # The first failure is the cause; the others were cancelled for it.
             raise group.exceptions[0] from None
@@ -138,7 +169,7 @@ class Pipeline:
             await ready.put(await self._writer.prepare(batch))
         await ready.put(None)
 
-    async def _write(self, ready: asyncio.Queue[Prepared | None]) -> None:
+    async def _write(self, ready: asyncio.Queue[Prepared | None], in_hand: InHand) -> None:
         while (prepared := await ready.get()) is not None:
             incidents, self._incidents = self._incidents, []
             if incidents:
@@ -146,6 +177,7 @@ class Pipeline:
                 batch = msgspec.structs.replace(batch, incidents=[*batch.incidents, *incidents])
                 prepared = msgspec.structs.replace(prepared, batch=batch)
             await self._commit(prepared)
+            in_hand.remove(prepared.batch.last)
 
     async def _commit(self, prepared: Prepared) -> None:
         """Until the batch's slots are covered, by this commit or by another writer's."""
@@ -262,13 +294,20 @@ def cut_batch(batch: Batch, first: int, last: int) -> Batch:
     )
 
 
-async def _feed(spans: AsyncIterator[Span], read: asyncio.Queue[Span | None]) -> None:
+async def _feed(spans: AsyncIterator[Span], read: asyncio.Queue[Span | None], in_hand: InHand) -> None:
     if isinstance(spans, AsyncGenerator):
         # Closed here, and not whenever the collector finds it.
         async with aclosing(spans):
-            async for span in spans:
-                await read.put(span)
+            await _feed_all(spans, read, in_hand)
     else:
-        async for span in spans:
-            await read.put(span)
+        await _feed_all(spans, read, in_hand)
+
+
+async def _feed_all(spans: AsyncIterator[Span], read: asyncio.Queue[Span | None], in_hand: InHand) -> None:
+    # A source fetches when it is asked: not before there is room.
+    await in_hand.room()
+    async for span in spans:
+        in_hand.add(span.last)
+        await read.put(span)
+        await in_hand.room()
     await read.put(None)

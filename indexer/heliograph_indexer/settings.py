@@ -84,6 +84,9 @@ class HealSettings:
     """Slots that are claimed, fetched and then given up as one; two healers meet at such borders."""
     claim_ttl_s: float = 15.0
     """Seconds after which the claim of a healer that died may be taken over; prolonged at a third of them."""
+    hand_transactions: int = 100
+    """Transactions that are fetched and not committed yet, at most, but for the last slot of either half: what is fetched
+    again after a kill. Half is committed while half is fetched; 1: one slot at a time."""
     batch_rows: int = 2_000
     """Rows after which a batch is committed."""
     batch_bytes: int = 16 * 1024 * 1024

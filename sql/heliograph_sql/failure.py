@@ -14,16 +14,14 @@ from heliograph_core.errors import DatabaseError, DatabaseUnavailable
 # serialization failure, deadlock. https://www.postgresql.org/docs/current/errcodes-appendix.html
 _UNAVAILABLE_CLASSES = frozenset({"08", "53", "57"})
 _UNAVAILABLE_CODES = frozenset({"40001", "40P01", "40003", "55P03", "25P03"})
-# A statement that is cancelled for taking too long will take as long again; the rest of class 57 passes.
-_QUERY_CANCELED = "57014"
 _NO_SUCH_DATABASE = "3D000"
 
 
 def is_unavailable(sqlstate: str | None) -> bool:
     """Whether the same work may succeed later: the connection or the transaction broke, not the statement."""
-    if sqlstate is None or sqlstate == _QUERY_CANCELED:
-        return False
-    return sqlstate in _UNAVAILABLE_CODES or sqlstate[:2] in _UNAVAILABLE_CLASSES
+    # A statement that was cancelled for taking too long counts too: it may have waited for a lock, or for a server that
+    # was stopped.
+    return sqlstate is not None and (sqlstate in _UNAVAILABLE_CODES or sqlstate[:2] in _UNAVAILABLE_CLASSES)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from heliograph_core.errors import LeaseLost
 from heliograph_sql.database import Database
 from heliograph_sql.queries import load
+from heliograph_sql.sessions import end_sessions
 
 
 class Lease:
@@ -24,11 +25,18 @@ class Lease:
         """The epoch that was acquired, None while this process does not lead."""
 
     async def acquire(self) -> int | None:
-        """The new epoch, or None while another process's lease is alive."""
+        """The new epoch, or None while another process's lease is alive.
+
+        Whoever led until now can write no more; what it has begun to write is broken off, so that nobody waits for it.
+        """
         async with self._database.acquire() as connection:
-            self.epoch = await connection.fetchval(
+            row = await connection.fetchrow(
                 self._queries["acquire_lease"], self.stream, self.holder, self.ttl_s
             )
+            self.epoch = None if row is None else row["epoch"]
+            former = None if row is None else row["former"]
+            if former is not None and former != self.holder:
+                await end_sessions(connection, [former])
         return self.epoch
 
     async def renew(self) -> None:

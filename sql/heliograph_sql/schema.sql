@@ -486,7 +486,8 @@ CREATE TABLE heliograph.claims (
     stream text NOT NULL,
     slots int8range NOT NULL,
     holder text NOT NULL,
-    expires timestamp with time zone NOT NULL
+    expires timestamp with time zone NOT NULL,
+    made timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
 
 COMMENT ON TABLE heliograph.claims IS 'Ranges that a writer is fetching now, so that no two fetch the same.';
@@ -498,6 +499,8 @@ COMMENT ON COLUMN heliograph.claims.slots IS 'The range that is claimed.';
 COMMENT ON COLUMN heliograph.claims.holder IS 'The process that holds it.';
 
 COMMENT ON COLUMN heliograph.claims.expires IS 'When the claim ends by itself, by the database''s clock.';
+
+COMMENT ON COLUMN heliograph.claims.made IS 'When it was made or prolonged; a claim from the future counts as ended.';
 
 CREATE TABLE heliograph.commits (
     stream text NOT NULL,
@@ -588,7 +591,8 @@ CREATE TABLE heliograph.streams (
     leader_expires timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     idl_count bigint DEFAULT 0 NOT NULL,
-    genesis text
+    genesis text,
+    leader_renewed timestamp with time zone
 );
 
 COMMENT ON TABLE heliograph.streams IS 'A named set of programs that is indexed, covered, numbered and finalized as one.';
@@ -622,6 +626,8 @@ COMMENT ON COLUMN heliograph.streams.created_at IS 'When the stream was added.';
 COMMENT ON COLUMN heliograph.streams.idl_count IS 'IDLs that were added to it; a writer that decoded with fewer is refused and decodes anew.';
 
 COMMENT ON COLUMN heliograph.streams.genesis IS 'Genesis hash of the cluster that it is of; NULL until one was asked for the first time.';
+
+COMMENT ON COLUMN heliograph.streams.leader_renewed IS 'When the lease was renewed last; one from the future counts as ended.';
 
 CREATE VIEW heliograph.completeness AS
  SELECT s.name AS stream,
@@ -672,7 +678,10 @@ COMMENT ON COLUMN heliograph.completeness.missing_slots IS 'Slots in them.';
 
 CREATE TABLE heliograph.dirty (
     stream text NOT NULL,
-    position_key text NOT NULL
+    position_key text NOT NULL,
+    marks bigint DEFAULT 1 NOT NULL,
+    since timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    marked_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
 
 COMMENT ON TABLE heliograph.dirty IS 'Positions that late history touched and the leader has not folded anew yet.';
@@ -680,6 +689,12 @@ COMMENT ON TABLE heliograph.dirty IS 'Positions that late history touched and th
 COMMENT ON COLUMN heliograph.dirty.stream IS 'The stream.';
 
 COMMENT ON COLUMN heliograph.dirty.position_key IS 'Key of the position, as in perps.positions.';
+
+COMMENT ON COLUMN heliograph.dirty.marks IS 'How often it was marked since it was folded last.';
+
+COMMENT ON COLUMN heliograph.dirty.since IS 'When it was marked first since it was folded last.';
+
+COMMENT ON COLUMN heliograph.dirty.marked_at IS 'When it was marked last.';
 
 CREATE VIEW heliograph.gaps AS
  SELECT s.name AS stream,

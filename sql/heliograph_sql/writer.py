@@ -26,12 +26,13 @@ from heliograph_sql.copying import is_refusal
 from heliograph_sql.correction import clear_slots, store_slots
 from heliograph_sql.database import Database
 from heliograph_sql.event_tables import EventTables
-from heliograph_sql.folding import fold_live, lock_dirty_keys, mark_dirty, refold
+from heliograph_sql.folding import finish_refold, fold_live, mark_dirty, prepare_refold
 from heliograph_sql.idls import UndecodedPlace
 from heliograph_sql.json_text import json_text
 from heliograph_sql.prepared import Prepared, prepare
 from heliograph_sql.queries import load
 from heliograph_sql.row_writing import Written, has_doubles, write_rows
+from heliograph_sql.sessions import begin_writing, end_sessions
 from heliograph_sql.states import write_accounts, write_states
 
 CHANNEL = "heliograph"
@@ -71,9 +72,12 @@ class Writer:
     async def claim(self, first: int, last: int) -> None:
         """Keeps other writers from first..last for `claim_ttl_s` seconds; again prolongs. WriteConflict where taken."""
         async with self._connection(first, last) as connection:
-            await connection.execute(
+            gone = await connection.fetch(
                 self._queries["claim_range"], self.stream, first, last, self.holder, self.claim_ttl_s
             )
+            if gone:
+                # They may have stopped in the middle of writing what we are about to write.
+                await end_sessions(connection, [row["holder"] for row in gone])
 
     async def release(self, first: int, last: int) -> None:
         """Gives up our claims inside first..last."""
@@ -126,7 +130,7 @@ class Writer:
 
         No row changes, so that this takes no number and wakes nobody (docs/decisions/0008).
         """
-        async with self._connection(first, last) as connection, connection.transaction():
+        async with self._transaction(first, last) as connection:
             await self._lock(connection, epoch)
             return await self._advance(connection, (first, last))
 
@@ -140,14 +144,23 @@ class Writer:
         prepared = await self.prepare(batch)
         return await self._twice(lambda careful: self._supply(prepared, places, careful), prepared, "correct")
 
-    async def refold(self, limit: int = 200, *, epoch: int) -> int | None:
-        """Folds up to `limit` dirty positions anew; the seq, kind `amend`, or None where none waits. Leader only."""
+    async def refold(
+        self, limit: int = 200, *, epoch: int, quiet_s: float = 0.0, anyway_s: float = 0.0
+    ) -> int | None:
+        """Folds up to `limit` dirty positions anew; the seq, kind `amend`, or None where none waits. Leader only.
+
+        Those that nobody marked for `quiet_s` seconds, or that wait for `anyway_s`; one that is marked while it is
+        folded waits on.
+        """
         began = time.monotonic()
-        async with self._connection(0, 0) as connection, connection.transaction():
-            keys = await lock_dirty_keys(connection, self.stream, limit)
-            if not keys:
+        async with self._connection(0, 0) as connection:
+            prepared = await prepare_refold(connection, self.stream, limit, quiet_s, anyway_s)
+        if not prepared:
+            return None
+        async with self._transaction(0, 0) as connection:
+            positions = await finish_refold(connection, self.stream, prepared)
+            if positions is None:
                 return None
-            positions = await refold(connection, self.stream, keys)
             reached = await self._lock(connection, epoch)
             seq = await self._number(
                 connection,
@@ -182,7 +195,7 @@ class Writer:
         first, last = min(seen, default=0), max(seen, default=0)
 
         async def once(careful: bool) -> int:
-            async with self._connection(first, last) as connection, connection.transaction():
+            async with self._transaction(first, last) as connection:
                 refused = await write_accounts(connection, self.stream, accounts, careful=careful)
                 refused += await write_states(connection, projected, slots, careful=careful)
                 await self._lock(connection, epoch)
@@ -203,7 +216,7 @@ class Writer:
 
     async def _commit(self, prepared: Prepared, epoch: int | None, careful: bool) -> int:
         batch = prepared.batch
-        async with self._connection(batch.first, batch.last) as connection, connection.transaction():
+        async with self._transaction(batch.first, batch.last) as connection:
             written = await self._write(connection, prepared, epoch, careful)
             await self._lock(connection, epoch)
             extended = await connection.fetchval(
@@ -240,7 +253,7 @@ class Writer:
         audited: tuple[int, int] | None,
     ) -> int:
         batch = prepared.batch
-        async with self._connection(slots[0], slots[-1]) as connection, connection.transaction():
+        async with self._transaction(slots[0], slots[-1]) as connection:
             cleared = await clear_slots(connection, self.stream, slots, batch)
             written = await self._write(connection, prepared, None, careful)
             await mark_dirty(connection, self.stream, cleared.keys)
@@ -269,7 +282,7 @@ class Writer:
         queries = load("idls.sql")
         columns = [list(column) for column in zip(*places, strict=True)]
         slots = sorted(set(columns[1]))
-        async with self._connection(slots[0], slots[-1]) as connection, connection.transaction():
+        async with self._transaction(slots[0], slots[-1]) as connection:
             deleted = await connection.fetch(queries["delete_undecoded"], self.stream, *columns)
             if len(deleted) != len(places):
                 raise WriteConflict(
@@ -404,6 +417,14 @@ class Writer:
                     f"stream {self.stream}: another writer has {first}..{last} or a part of it: {error.__cause__}"
                 ) from error.__cause__
             raise
+
+    @asynccontextmanager
+    async def _transaction(self, first: int, last: int) -> AsyncIterator[Any]:
+        """A connection in a transaction that whoever takes over from us can find and end."""
+        async with self._connection(first, last) as connection:
+            await begin_writing(connection, self.holder)
+            async with connection.transaction():
+                yield connection
 
     def _check(self, batch: Batch) -> None:
         if batch.stream != self.stream:

@@ -10,12 +10,16 @@ from heliograph_localnet.localnet import Localnet
 
 
 class Fetched:
-    """signatures: how often each was asked for with getTransaction since `restart`. Of slots up to now alone."""
+    """signatures: how often each was asked for with getTransaction since `restart`. Of slots up to now alone.
+
+    counts: transactions of each slot.
+    """
 
     def __init__(self, localnet: Localnet) -> None:
         rows = localnet.truth()["heliograph.transactions"]
         self._slots: dict[str, int] = {row["signature"]: row["slot"] for row in rows}
         self.signatures: Counter[str] = Counter()
+        self.counts = Counter(self._slots.values())
         self._enough = 0
         self.enough = asyncio.Event()
         localnet.node.faults.add(self._note)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -33,9 +32,8 @@ from heliograph_sql.writer import Writer
 
 SEED = 20_261_121
 GODARK = PROTOCOLS["godark"]
-OUTAGE_SLOTS = int(os.environ.get("HELIOGRAPH_SOAK_SLOTS", "3000"))
-"""Slots without an indexer; `HELIOGRAPH_SOAK_SLOTS=100000` is the long run."""
-LIVE_P99_S = 2.0
+OUTAGE_SLOTS = 1_500
+"""Slots without an indexer. How late live rows are meanwhile is judged in tests/faults/test_healing_latency.py."""
 _POLL_S = 0.02
 
 
@@ -78,7 +76,6 @@ async def test_a_long_gap_is_healed_while_live_rows_come_at_once(database: Datab
     assert healing.healed_slots >= OUTAGE_SLOTS
     assert healing.healed_gaps == 1
     assert len(during) >= 5, "live did not run beside the healer"
-    assert percentile(latency.seconds, 0.99) < LIVE_P99_S
 
 
 async def test_history_in_random_order_gives_what_folding_in_order_gives(database: Database) -> None:

@@ -99,3 +99,13 @@ async def test_a_batch_closes_on_age_though_nothing_more_comes(batches: list[Bat
         assert first is not None and (first.first, first.last) == (100, 105)
         await queues.put(None)
         assert await queues.take() is None
+
+
+async def test_a_batch_closes_on_spans(batches: list[Batch]) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        queues = joining(tasks, WIDE._replace(spans=2))
+        await queues.put(*batches, None)
+        assert [(one.first, one.last) for one in [await queues.take(), await queues.take()] if one] == [
+            (100, 105),
+            (106, 111),
+        ]

@@ -1,15 +1,17 @@
-"""The filler with an IDL that arrives between two pieces. (How it shares a range with others: test_healer.py.)"""
+"""What a filler holds in memory, and an IDL that arrives between two pieces. (How it shares a range: test_healer.py.)"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from heliograph_indexer.filling import Filler
+import pytest
+
+from heliograph_indexer.filling import Filler, Hand, hand_of
 from heliograph_indexer.new_idl import add_new_idl
 from heliograph_indexer.protocols import PROTOCOLS
 from heliograph_indexer.rpc.client import RpcClient
 from heliograph_indexer.rpc.cluster import Cluster
-from heliograph_indexer.settings import IndexerSettings
+from heliograph_indexer.settings import HealSettings, IndexerSettings
 from heliograph_localnet.localnet import Localnet
 from heliograph_localnet.settings import LocalnetSettings
 from heliograph_sql.database import Database
@@ -50,3 +52,16 @@ async def test_a_piece_after_a_new_idl_is_decoded_with_it(
         prices = await connection.fetch("SELECT DISTINCT slot >= $1 FROM perps.oracle_prices", first + 20)
     assert told and all(each["slot"] >= first + 20 for each in told)
     assert sorted(row[0] for row in prices) == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("transactions", "hand"),
+    [(1, Hand(1, 1)), (2, Hand(2, 1)), (100, Hand(2, 50)), (101, Hand(2, 50)), (3_000, Hand(6, 500))],
+)
+def test_what_is_in_hand_is_never_more_than_was_said(transactions: int, hand: Hand) -> None:
+    """One half is committed while the other is fetched; spans are no longer than live ones."""
+    settings = IndexerSettings(
+        rpc_url="http://127.0.0.1:1", heal=HealSettings(hand_transactions=transactions)
+    )
+    assert hand_of(settings) == hand
+    assert hand.spans * hand.span_transactions <= transactions

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from heliograph_core.errors import DatabaseUnavailable, LeaseLost, RpcRefused
 from heliograph_core.slot import Span
+from heliograph_indexer.batching import BatchLimits
 from heliograph_indexer.decode import Layouts, decode_slot
 from heliograph_indexer.pipeline import Committed, Pipeline, cut_batch, make_batch
 from heliograph_indexer.projection import project_slots
@@ -182,6 +183,37 @@ async def test_a_stalled_database_stops_the_reading(rig: Rig, oracle_chain: Any)
     gate.set()
     await running
     assert await rig.ranges() == ((1, 100),)
+
+
+@pytest.mark.parametrize("hand", [1, 2, 5])
+async def test_no_more_is_fetched_than_may_be_in_hand(rig: Rig, oracle_chain: Any, hand: int) -> None:
+    """What is fetched and not committed is fetched again after a kill."""
+    read, most = 0, 0
+
+    async def endless() -> AsyncIterator[Span]:
+        nonlocal read, most
+        for number in range(1, 41):
+            read = number
+            covered = await rig.ranges()
+            most = max(most, number - (covered[-1][1] if covered else 0))
+            yield oracle_chain.span(number, number)
+
+    limits = BatchLimits(rows=10**9, bytes=10**12, age_s=3600.0, spans=max(1, hand - 1))
+    pipeline = Pipeline(
+        rig.database,
+        "godark",
+        rig.writer,
+        GODARK,
+        LAYOUTS,
+        SETTINGS,
+        epoch=None,
+        limits=limits,
+        spans_in_hand=hand,
+    )
+    async with asyncio.timeout(30):
+        await pipeline.run(endless())
+    assert most == hand
+    assert await rig.ranges() == ((1, 40),)
 
 
 async def test_incidents_go_with_the_next_commit(rig: Rig, oracle_chain: Any) -> None:

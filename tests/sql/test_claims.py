@@ -30,3 +30,16 @@ async def test_living_claims_of_others_are_listed_with_the_time_that_the_first_h
     assert (await read_claims(database, "two", besides="theirs")) == await read_claims(
         database, "none", besides=""
     )
+
+
+async def test_a_claim_from_before_the_clock_was_set_back_has_ended(database: Database) -> None:
+    await add_stream(database, "one", protocol="godark", programs=[PROGRAM], first_slot=1)
+    await Writer(database, "one", "dead", 60).claim(1, 9)
+    async with database.acquire() as connection:
+        # What setting the server's clock back by an hour makes of the row.
+        await connection.execute(
+            "UPDATE heliograph.claims SET expires = expires + interval '1 hour', made = made + interval '1 hour'"
+        )
+    assert (await read_claims(database, "one", besides="mine")).slots == SlotSet()
+    await Writer(database, "one", "mine", 60).claim(1, 9)
+    assert (await read_claims(database, "one", besides="dead")).slots == SlotSet([(1, 9)])

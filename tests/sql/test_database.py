@@ -53,3 +53,12 @@ async def test_an_absent_database_is_an_error_that_names_it(database_url: str) -
 async def test_a_url_of_another_kind_is_a_settings_error(url: str) -> None:
     with pytest.raises(SettingsError, match="postgresql://user@host:5432/name"):
         await Database.open(url)
+
+
+async def test_a_statement_that_took_too_long_may_be_tried_again(database_url: str) -> None:
+    """It may have waited for a lock, or for a server that was stopped: an indexer must not end for that."""
+    settings = DatabaseSettings(statement_timeout_s=0.05)
+    async with await Database.open(database_url, settings) as database:
+        with pytest.raises(DatabaseUnavailable, match="statement timeout"):
+            async with database.acquire() as connection:
+                await connection.execute("SELECT pg_sleep(60)")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from heliograph_core.errors import LeaseLost
 from heliograph_core.fold import fold
-from heliograph_core.records import Position
+from heliograph_core.records import Position, PositionChange
 from heliograph_sql.copying import copy_rows
 from heliograph_sql.database import Database
 from heliograph_sql.folding import fold_live
@@ -186,3 +188,80 @@ async def test_any_order_of_writing_ends_in_what_folding_in_order_gives(
 def test_columns_of_replaces_nul(make: Any) -> None:
     balance = make.balance(1, free=2, wallet="a\0b")
     assert columns_of(STATE_PLANS[type(balance)], [balance])[1] == ["a\u2400b"]
+
+
+async def test_live_goes_on_while_a_long_history_is_folded(
+    writer: Writer, epoch: int, make: Any, fetch: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late, live = make.change(1), make.change(9, "increase", 3)
+    folding = _Slow(monkeypatch)
+    await writer.commit(make.batch(1, 1, [late]), epoch=None)
+    refolding = asyncio.create_task(writer.refold(epoch=epoch))
+    await folding.begun()
+    await writer.commit(make.batch(9, 9, [live]), epoch=epoch)
+    folding.go_on()
+    assert await refolding is not None
+    assert await stored(fetch) == fold(None, [late, live])
+    assert await fetch("SELECT count(*) FROM heliograph.dirty") == [(0,)]
+
+
+async def test_what_was_folded_before_more_history_came_is_not_stored(
+    writer: Writer, epoch: int, make: Any, fetch: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later, earlier = make.change(5, "increase", 3), make.change(1)
+    folding = _Slow(monkeypatch)
+    await writer.commit(make.batch(5, 5, [later]), epoch=None)
+    refolding = asyncio.create_task(writer.refold(epoch=epoch))
+    await folding.begun()
+    await writer.commit(make.batch(1, 1, [earlier]), epoch=None)
+    folding.go_on()
+    assert await refolding is None
+    assert await stored(fetch) == []
+    assert await writer.refold(epoch=epoch) is not None
+    assert await stored(fetch) == fold(None, [earlier, later])
+
+
+async def test_a_change_that_came_in_between_without_a_mark_is_not_lost(
+    database: Database, writer: Writer, epoch: int, make: Any, fetch: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Live may be behind what a backfill has written already: its changes are then not the latest ones."""
+    first, last, between = make.change(1), make.change(9, "increase", 3), make.change(5, "increase", 2)
+    folding = _Slow(monkeypatch)
+    await writer.commit(make.batch(1, 1, [first]), epoch=None)
+    await writer.commit(make.batch(9, 9, [last]), epoch=None)
+    refolding = asyncio.create_task(writer.refold(epoch=epoch))
+    await folding.begun()
+    await writer.commit(make.batch(5, 5, [between]), epoch=epoch)
+    folding.go_on()
+    assert await refolding is not None
+    assert await stored(fetch) == fold(None, [first, between, last])
+
+
+async def test_a_key_that_is_marked_again_and_again_is_folded_when_it_is_quiet_or_has_waited(
+    writer: Writer, epoch: int, make: Any
+) -> None:
+    await writer.commit(make.batch(1, 1, [make.change(1)]), epoch=None)
+    assert await writer.refold(epoch=epoch, quiet_s=3600, anyway_s=3600) is None
+    assert await writer.refold(epoch=epoch, quiet_s=3600, anyway_s=0) is not None
+    await writer.commit(make.batch(2, 2, [make.change(2, "increase", 3)]), epoch=None)
+    assert await writer.refold(epoch=epoch, quiet_s=0, anyway_s=3600) is not None
+
+
+class _Slow:
+    """Folding outside of the locks takes until `go_on`; what live folds meanwhile is folded at once."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._begun, self._go_on = threading.Event(), threading.Event()
+        monkeypatch.setattr("heliograph_sql.folding.fold", self._fold)
+
+    async def begun(self) -> None:
+        assert await asyncio.to_thread(self._begun.wait, 30)
+
+    def go_on(self) -> None:
+        self._go_on.set()
+
+    def _fold(self, current: Position | None, changes: Sequence[PositionChange]) -> list[Position]:
+        if threading.current_thread() is not threading.main_thread():
+            self._begun.set()
+            assert self._go_on.wait(30)
+        return fold(current, changes)

@@ -65,3 +65,32 @@ async def test_the_same_holder_may_acquire_again_with_a_new_epoch(
 
 async def test_a_stream_that_is_not_there_has_no_leader(database: Database) -> None:
     assert await Lease(database, "absent", "holder").acquire() is None
+
+
+async def test_a_lease_from_before_the_clock_was_set_back_does_not_outlive_its_time(
+    database: Database, stream: StreamRow
+) -> None:
+    dead, other = Lease(database, "s", "dead"), Lease(database, "s", "other")
+    await dead.acquire()
+    assert await other.acquire() is None
+    async with database.acquire() as connection:
+        # What setting the server's clock back by an hour makes of the row.
+        await connection.execute(
+            "UPDATE heliograph.streams SET leader_expires = leader_expires + interval '1 hour',"
+            " leader_renewed = leader_renewed + interval '1 hour'"
+        )
+    assert await other.acquire() == 2
+
+
+async def test_a_leader_keeps_its_lease_when_the_clock_is_set(database: Database, stream: StreamRow) -> None:
+    leader, other = Lease(database, "s", "leader"), Lease(database, "s", "other")
+    await leader.acquire()
+    for shift in ("1 hour", "-1 hour"):
+        async with database.acquire() as connection:
+            await connection.execute(
+                "UPDATE heliograph.streams SET leader_expires = leader_expires + $1::text::interval,"
+                " leader_renewed = leader_renewed + $1::text::interval",
+                shift,
+            )
+        await leader.renew()
+        assert await other.acquire() is None

@@ -268,7 +268,7 @@ class RpcClient:
                 )
             except (httpx2.RequestError, httpx2.InvalidURL) as error:
                 return faults.unreachable(self.endpoint, method, str(error) or type(error).__name__)
-        wish = _retry_after(response.headers.get("retry-after"))
+        wish = _retry_after(response.headers.get("retry-after"), response.headers.get("date"))
         if response.status_code != 200:
             fault = _fault_in(response.content)
             if fault is not None and not 400 <= fault.code <= 599:
@@ -318,15 +318,19 @@ def _body(id_: int, call: Call) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": id_, "method": call.method, "params": call.params}
 
 
-def _retry_after(text: str | None) -> float | None:
-    """Seconds from now; the header gives them, or a date."""
+def _retry_after(text: str | None, sent: str | None) -> float | None:
+    """Seconds from now; the header gives them, or a date.
+
+    sent: the answer's own Date, by the same clock as that date; ours may be another.
+    """
     if text is None:
         return None
     try:
         seconds = float(text)
     except ValueError:
         try:
-            seconds = max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+            now = parsedate_to_datetime(sent).timestamp() if sent is not None else time.time()
+            seconds = max(0.0, parsedate_to_datetime(text).timestamp() - now)
         except ValueError:
             return None
     return seconds if 0.0 <= seconds < 86_400.0 else None

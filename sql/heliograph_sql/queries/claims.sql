@@ -4,5 +4,8 @@
 SELECT lower(slots) AS first, upper(slots) - 1 AS last,
     extract(epoch FROM expires - clock_timestamp())::float8 AS expires_in_s
 FROM heliograph.claims
-WHERE stream = $1 AND holder <> $2 AND expires > clock_timestamp()
+WHERE stream = $1
+  AND holder <> $2
+  AND expires > clock_timestamp()
+  AND made <= clock_timestamp() + interval '1 second'
 ORDER BY slots;

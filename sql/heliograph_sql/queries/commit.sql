@@ -2,10 +2,11 @@
 -- extend_coverage, number_commit. Claims are made before, in a transaction of their own, so that others see them.
 
 -- name: claim_range
--- A claim of our own that holds the range is prolonged; what is expired, or ours and in the way, goes.
+-- A claim of our own that holds the range is prolonged; what has ended, or is ours and in the way, goes. One from the
+-- future was made before the server's clock was set back, and has ended. Gives the holders whose claims went.
 WITH mine AS (
     UPDATE heliograph.claims
-    SET expires = clock_timestamp() + make_interval(secs => $5)
+    SET expires = clock_timestamp() + make_interval(secs => $5), made = clock_timestamp()
     WHERE stream = $1 AND holder = $4 AND slots @> int8range($2, $3, '[]')
     RETURNING 1
 ), gone AS (
@@ -13,12 +14,18 @@ WITH mine AS (
     WHERE stream = $1
       AND slots && int8range($2, $3, '[]')
       AND NOT (holder = $4 AND slots @> int8range($2, $3, '[]'))
-      AND (holder = $4 OR expires < clock_timestamp())
-    RETURNING 1
+      AND (
+          holder = $4
+          OR expires < clock_timestamp()
+          OR made > clock_timestamp() + interval '1 second'
+      )
+    RETURNING holder
+), claimed AS (
+    INSERT INTO heliograph.claims (stream, slots, holder, expires)
+    SELECT $1, int8range($2, $3, '[]'), $4, clock_timestamp() + make_interval(secs => $5)
+    WHERE (SELECT count(*) FROM mine) = 0 AND (SELECT count(*) FROM gone) >= 0
 )
-INSERT INTO heliograph.claims (stream, slots, holder, expires)
-SELECT $1, int8range($2, $3, '[]'), $4, clock_timestamp() + make_interval(secs => $5)
-WHERE (SELECT count(*) FROM mine) = 0 AND (SELECT count(*) FROM gone) >= 0;
+SELECT DISTINCT holder FROM gone WHERE holder <> $4;
 
 -- name: release_claims
 DELETE FROM heliograph.claims

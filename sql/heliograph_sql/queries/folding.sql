@@ -18,7 +18,7 @@ FOR UPDATE;
 INSERT INTO heliograph.dirty AS d (stream, position_key)
 SELECT $1, position_key
 FROM unnest($2::text[]) AS position_key
-ON CONFLICT (stream, position_key) DO UPDATE SET position_key = excluded.position_key;
+ON CONFLICT (stream, position_key) DO UPDATE SET marks = d.marks + 1, marked_at = clock_timestamp();
 
 -- name: unsettle_positions
 UPDATE perps.positions
@@ -43,14 +43,49 @@ CROSS JOIN LATERAL (
     FOR UPDATE
 ) AS p;
 
--- name: lock_some_dirty
--- A key whose late history is being written just now is taken another time.
-SELECT position_key
+-- name: list_dirty
+-- Keys that nobody marked for $3 seconds, and those that wait for $4 already: while a gap is healed the same keys are
+-- marked again and again. A time that has not come yet is one of before the clock was set back.
+SELECT position_key, marks
 FROM heliograph.dirty
 WHERE stream = $1
+  AND (
+      marked_at <= clock_timestamp() - make_interval(secs => $3)
+      OR since <= clock_timestamp() - make_interval(secs => $4)
+      OR marked_at > clock_timestamp()
+  )
+ORDER BY since, position_key
+LIMIT $2;
+
+-- name: lock_listed_dirty
+-- A key whose late history is being written just now is taken another time.
+SELECT position_key, marks
+FROM heliograph.dirty
+WHERE stream = $1 AND position_key = ANY ($2::text[])
 ORDER BY position_key
-LIMIT $2
 FOR UPDATE SKIP LOCKED;
+
+-- name: count_changes
+SELECT position_key, count(*) AS changes
+FROM perps.position_changes
+WHERE stream = $1 AND position_key = ANY ($2::text[])
+GROUP BY position_key;
+
+-- name: list_changes_behind
+-- Of each key those behind a place of the chain.
+SELECT
+    c.stream, extract(epoch FROM c.block_time)::bigint AS block_time, c.slot, c.tx_index, c.ordinal, c.part, c.signature,
+    c.program, c.market, c.wallet, c.position_key, c.kind, c.side, c.size_delta, c.size_after, c.price,
+    c.entry_price_after, c.collateral_delta, c.collateral_after, c.realized_pnl, c.fee, c.funding,
+    c.liquidation_price_after, c.trade_id
+FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::integer[], $6::integer[], $7::integer[])
+    AS place (key, block_time, slot, tx_index, ordinal, part)
+JOIN perps.position_changes AS c
+    ON c.stream = $1
+    AND c.position_key = place.key
+    AND c.block_time >= to_timestamp(place.block_time)
+    AND (c.slot, c.tx_index, c.ordinal, c.part) > (place.slot, place.tx_index, place.ordinal, place.part)
+ORDER BY c.position_key, c.slot, c.tx_index, c.ordinal, c.part;
 
 -- name: lock_positions
 SELECT opened_slot, updated_slot,

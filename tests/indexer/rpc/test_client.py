@@ -147,6 +147,19 @@ async def test_retry_after_may_be_a_date(endpoint: Any) -> None:
     assert 0.9 <= loop.time() - began <= 2.5
 
 
+async def test_a_date_to_wait_until_is_reckoned_by_the_clock_of_who_says_it(endpoint: Any) -> None:
+    """Ours may have been set back: then that date is an hour away."""
+    sent = datetime.now(UTC) + timedelta(hours=1)
+    headers = {"date": format_datetime(sent), "retry-after": format_datetime(sent + timedelta(seconds=1))}
+    endpoint.script = lambda request: (
+        (503, headers, b"") if len(endpoint.requests) == 1 else result(request, "at last")
+    )
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    assert await ask(endpoint) == "at last"
+    assert loop.time() - began >= 0.9
+
+
 async def test_retry_after_holds_for_every_call_to_the_host(endpoint: Any) -> None:
     endpoint.script = lambda request: (
         (429, {"retry-after": "0.3"}, b"") if len(endpoint.requests) == 1 else result(request, "at last")

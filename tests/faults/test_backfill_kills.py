@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
+import time
 from pathlib import Path
 
+import pytest
 from tests.cli.process import Heliograph
 from tests.endtoend.comparison import differences, read_tables
 from tests.endtoend.fetched import Fetched
 from tests.endtoend.indexing import caught_up, indexing
+from tests.faults.sizes import sizes
+from tests.faults.witness import witnessing
 
 from heliograph_core.intervals import SlotSet
 from heliograph_indexer.protocols import PROTOCOLS
@@ -22,27 +25,29 @@ from heliograph_sql.database import Database
 from heliograph_sql.streams import add_stream, get_stream, read_coverage
 
 GODARK = PROTOCOLS["godark"]
-HISTORY_SLOTS = int(os.environ.get("HELIOGRAPH_SOAK_SLOTS", "800"))
-"""Slots of history; `HELIOGRAPH_SOAK_SLOTS=50000` is the long run."""
-PIECE_SLOTS = 200
-LIFE_TRANSACTIONS = (50, 1_500)
+SIZES = sizes()
+LIFE_TRANSACTIONS = (500, 5_000) if SIZES.long else (50, 400)
 """Fewest and most transactions that a backfill fetches before it is killed: as many kills on any machine."""
-MOST_LIVES = 10 + HISTORY_SLOTS // 20
+MOST_LIVES = 10 + SIZES.backfill_slots // 20
+HAND = 100
+"""The default of heal.hand_transactions."""
 _POLL_S = 0.02
 _PATIENCE_S = 60.0
 
 
-async def test_a_backfill_killed_every_second_is_complete_and_fetched_nothing_twice_but_what_was_in_hand(
-    database: Database, database_url: str, tmp_path: Path
+@pytest.mark.parametrize("hand", [1, HAND])
+async def test_a_killed_backfill_is_complete_and_fetched_nothing_twice_but_what_was_in_hand(
+    database: Database, database_url: str, tmp_path: Path, hand: int
 ) -> None:
-    seed = int(os.environ.get("HELIOGRAPH_SOAK_SEED", "4"))
+    """hand: transactions in hand; with 1 it is one slot."""
+    seed = SIZES.seed
     print(f"seed {seed}")
     dice = random.Random(seed)
     settings = LocalnetSettings(
         seed=seed, rate=20, traders=40, funding_interval_seconds=10, jump_probability=0.1
     )
     async with Localnet(settings) as localnet:
-        await localnet.step(HISTORY_SLOTS)
+        await localnet.step(SIZES.backfill_slots)
         now = localnet.chain.slot_at(Commitment.CONFIRMED)
         stream = await add_stream(
             database,
@@ -54,16 +59,21 @@ async def test_a_backfill_killed_every_second_is_complete_and_fetched_nothing_tw
         (tmp_path / "heliograph.toml").write_text(
             f'rpc = {{ url = "{localnet.rpc_url}", ws_url = "{localnet.ws_url}" }}\n'
             f'database = "{database_url}"\n'
-            f"[heal]\nclaim_ttl_s = 1.0\npoll_s = 0.2\nbatch_rows = 500\npiece_slots = {PIECE_SLOTS}\n"
+            f"[heal]\nclaim_ttl_s = 1.0\npoll_s = 0.2\nhand_transactions = {hand}\n"
         )
         arguments = ("backfill", stream.name, "--from", str(settings.first_slot), "--to", str(now))
         fetched = Fetched(localnet)
         indexer = indexing(database, stream, GODARK, _settings(localnet))
-        async with indexer, asyncio.TaskGroup() as tasks:
+        began = time.monotonic()
+        async with (
+            witnessing(database, localnet, stream, seed) as witness,
+            indexer,
+            asyncio.TaskGroup() as tasks,
+        ):
             producing = tasks.create_task(localnet.run())
             # What is not final is left to live indexing, and the range ends there.
             await _final(localnet, now)
-            lives, in_hand, ended = 0, [0], False
+            lives, in_hand, in_hand_transactions, ended = 0, [0], [0], False
             complete_through = -1
             while not ended:
                 lives += 1
@@ -77,6 +87,7 @@ async def test_a_backfill_killed_every_second_is_complete_and_fetched_nothing_tw
                 assert doubled == [], f"life {lives} fetched slots that were covered: {doubled[:5]}"
                 after = await read_coverage(database, stream.name)
                 in_hand.append(len([slot for slot in asked if slot not in after]))
+                in_hand_transactions.append(sum(fetched.counts[slot] for slot in asked if slot not in after))
                 # However far back history reaches by now, what was complete stays complete.
                 row = await get_stream(database, stream.name)
                 assert row is not None
@@ -90,8 +101,10 @@ async def test_a_backfill_killed_every_second_is_complete_and_fetched_nothing_tw
             last = localnet.chain.slot_at(Commitment.CONFIRMED)
             row = await get_stream(database, stream.name)
             assert row is not None and row.first_slot == settings.first_slot
+            took_s = time.monotonic() - began
             await caught_up(database, row, last, accounts=True)
             await _settled(database)
+            await witness.sample()
         truth = localnet.truth(last)
     for market in truth["perps.markets"]:
         del market["account_slot"]
@@ -102,11 +115,16 @@ async def test_a_backfill_killed_every_second_is_complete_and_fetched_nothing_tw
         )
     told = differences(truth, stored)
     print(
-        f"{lives - 1} kills, {len(truth['heliograph.transactions'])} transactions, most slots in hand {max(in_hand)}"
+        f"{SIZES.backfill_slots} slots, {lives - 1} kills, {len(truth['heliograph.transactions'])} transactions in "
+        f"{took_s:.0f} s; fetched again after a kill at most {max(in_hand)} slots with {max(in_hand_transactions)} "
+        f"transactions, {sum(in_hand)} slots in all; {witness.samples} samples"
     )
     assert not told, told
     assert lives > 2, "nothing was killed"
-    assert max(in_hand) <= PIECE_SLOTS
+    most = max(fetched.counts.values())
+    if hand == 1:
+        assert max(in_hand) <= 1
+    assert max(in_hand_transactions) <= hand + 2 * most
     filled = SlotSet((one["first_slot"], one["last_slot"]) for one in origins if one["origin"] == "backfill")
     assert filled.ranges == ((settings.first_slot, now),)
 
