@@ -20,19 +20,20 @@ from heliograph_core.account import AccountState
 from heliograph_core.errors import DatabaseError, IdlConflict, LeaseLost, WriteConflict
 from heliograph_core.records import MarketState, PositionChange, State
 from heliograph_core.slot import Slot
+from heliograph_sql.account_writing import write_accounts
 from heliograph_sql.batch import Batch, Incident, Origin
 from heliograph_sql.commit_figures import CommitFigures
 from heliograph_sql.copying import is_refusal
 from heliograph_sql.correction import clear_slots, store_slots
 from heliograph_sql.database import Database
-from heliograph_sql.event_tables import EventTables
+from heliograph_sql.event_tables import NO_TABLES, EventTables
 from heliograph_sql.folding import fold_live, lock_dirty_keys, mark_dirty, refold
 from heliograph_sql.idls import UndecodedPlace
 from heliograph_sql.json_text import json_text
 from heliograph_sql.prepared import Prepared, prepare
 from heliograph_sql.queries import load
 from heliograph_sql.row_writing import Written, has_doubles, write_rows
-from heliograph_sql.states import write_accounts, write_states
+from heliograph_sql.states import write_states
 
 CHANNEL = "heliograph"
 """NOTIFY channel of commits; the payload is `<stream> <seq>`."""
@@ -64,7 +65,7 @@ class Writer:
         self.stream = stream
         self.holder = holder
         self.claim_ttl_s = claim_ttl_s
-        self._event_tables = event_tables or {}
+        self._event_tables = event_tables if event_tables is not None else NO_TABLES
         self._figures = figures or CommitFigures()
         self._idl_count = idl_count
 
@@ -183,7 +184,9 @@ class Writer:
 
         async def once(careful: bool) -> int:
             async with self._connection(first, last) as connection, connection.transaction():
-                refused = await write_accounts(connection, self.stream, accounts, careful=careful)
+                refused = await write_accounts(
+                    connection, self.stream, accounts, self._event_tables, careful=careful
+                )
                 refused += await write_states(connection, projected, slots, careful=careful)
                 await self._lock(connection, epoch)
                 return await self._number(

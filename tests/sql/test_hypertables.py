@@ -9,11 +9,12 @@ import pytest
 from psycopg import sql
 
 from heliograph_sql.database import Database
-from heliograph_sql.event_tables import EventLayout, ensure_event_tables, event_tables
+from heliograph_sql.event_tables import EventLayout
 from heliograph_sql.hypertables import enable_timescale
 from heliograph_sql.migrate import migrate
 from heliograph_sql.queries import load
 from heliograph_sql.streams import add_stream
+from heliograph_sql.table_making import make_tables
 from heliograph_sql.tier import Edition
 
 TIMESCALE = os.environ.get("HELIOGRAPH_TEST_DATABASE")
@@ -81,12 +82,10 @@ def test_tables_that_were_plain_are_cut_later_and_keep_their_rows(timescale_url:
 
 async def test_tables_of_events_are_cut_when_they_are_made(timescale_url: str) -> None:
     migrate(timescale_url)
-    tables = event_tables(
-        "s", [EventLayout(program="P", idl="sample", event="Said", fields=(("what", "text"),))]
-    )
+    layout = EventLayout(program="P", idl="sample", event="Said", fields=(("what", "text"),))
     async with await Database.open(timescale_url) as database:
         await add_stream(database, "s", protocol="godark", programs=["P"], first_slot=1)
-        await ensure_event_tables(database, "s", tables.values())
-        await ensure_event_tables(database, "s", tables.values())
+        await make_tables(database, "s", [layout])
+        await make_tables(database, "s", [layout])
         async with database.acquire() as connection:
             assert "s.said" in [row[0] for row in await connection.fetch(CUT)]
