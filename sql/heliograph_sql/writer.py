@@ -21,6 +21,7 @@ from heliograph_core.errors import DatabaseError, IdlConflict, LeaseLost, WriteC
 from heliograph_core.records import MarketState, PositionChange, State
 from heliograph_core.slot import Slot
 from heliograph_sql.account_writing import write_accounts
+from heliograph_sql.archived import clear_archived, store_archived
 from heliograph_sql.batch import Batch, Incident, Origin
 from heliograph_sql.commit_figures import CommitFigures
 from heliograph_sql.copying import is_refusal
@@ -89,6 +90,7 @@ class Writer:
     async def commit(self, given: Batch | Prepared, *, epoch: int | None) -> int:
         """Writes the batch and covers its range; the commit's seq.
 
+        What archives wrote of the range is deleted; the commit then is of kind `correct`.
         epoch: of the lease, given by the stream's leader, who also folds positions; None for every other writer.
         """
         prepared = await self.prepare(given) if isinstance(given, Batch) else given
@@ -98,6 +100,14 @@ class Writer:
             # epoch and the coverage keep two from writing one slot.
             await self.claim(batch.first, batch.last)
         return await self._twice(lambda careful: self._commit(prepared, epoch, careful), prepared, "apply")
+
+    async def add_archived(self, batch: Batch) -> int:
+        """Writes the batch and covers nothing: an archive cannot vouch for its slots; the seq.
+
+        Raises WriteConflict where one of its slots is covered, or one of its transactions is stored already.
+        """
+        prepared = await self.prepare(batch)
+        return await self._twice(lambda careful: self._add_archived(prepared, careful), prepared, "apply")
 
     async def rewrite_slots(
         self,
@@ -207,7 +217,9 @@ class Writer:
     async def _commit(self, prepared: Prepared, epoch: int | None, careful: bool) -> int:
         batch = prepared.batch
         async with self._connection(batch.first, batch.last) as connection, connection.transaction():
+            replaced, keys = await clear_archived(connection, self.stream, batch)
             written = await self._write(connection, prepared, epoch, careful)
+            await mark_dirty(connection, self.stream, keys)
             await self._lock(connection, epoch)
             extended = await connection.fetchval(
                 self._queries["extend_coverage"], self.stream, batch.first, batch.last, batch.final
@@ -225,12 +237,33 @@ class Writer:
                 self.holder,
                 *slot_columns(batch.slots),
                 *_incident_columns([*batch.incidents, *written.incidents]),
-                "apply",
+                "correct" if replaced else "apply",
                 batch.origin,
                 *_times(batch.slots),
                 written.count,
             )
         assert isinstance(seq, int)
+        self._figures.add_rows(written.tables)
+        return seq
+
+    async def _add_archived(self, prepared: Prepared, careful: bool) -> int:
+        batch = prepared.batch
+        async with self._connection(batch.first, batch.last) as connection, connection.transaction():
+            written = await self._write(connection, prepared, None, careful)
+            await self._lock(connection, None)
+            await store_archived(connection, self.stream, batch.slots)
+            first_time, last_time = _times(batch.slots)
+            seq = await self._number(
+                connection,
+                "apply",
+                batch.origin,
+                first=batch.first,
+                last=batch.last,
+                first_time=first_time,
+                last_time=last_time,
+                rows=written.count,
+                incidents=[*batch.incidents, *written.incidents],
+            )
         self._figures.add_rows(written.tables)
         return seq
 
