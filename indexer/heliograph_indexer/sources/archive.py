@@ -137,7 +137,7 @@ class ArchiveSource:
             return
         yield number, _parsed(line)
         for number, line in lines:
-            if line:
+            if line != b"":
                 yield number, _parsed(line)
 
     def _archived(self, file: Path, line: int, item: Any) -> Iterator[Archived | Fault | None]:
