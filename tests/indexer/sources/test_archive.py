@@ -13,6 +13,7 @@ from tests.peers.answers import answer, signature_of
 from heliograph_core.errors import SettingsError
 from heliograph_indexer.sources import archive
 from heliograph_indexer.sources.archive import Archived, ArchiveSource, Page, placed
+from heliograph_indexer.transaction_json import parse_transaction
 
 PROGRAM = "BifeNpFVFxQy9RnUkgbi1u2daTDbWJ1ZPUeZVSwtf7Qg"
 OTHER = "5ioFK9dP4fJ7RujyHpzo95SRwXMTccm4Ehsya6Ta1zcd"
@@ -130,7 +131,7 @@ async def test_real_answers_are_read(tmp_path: Path) -> None:
 
 def archived(number: int, slot: int, index: int | None) -> Archived:
     result = answer(PROGRAM, number=number, slot=slot, index=index)["result"]
-    return Archived(slot, 1, archive.parse_transaction(result), index is not None)
+    return Archived(slot, 1, parse_transaction(result), index is not None)
 
 
 def test_what_has_no_place_in_its_block_stands_behind_the_others() -> None:
