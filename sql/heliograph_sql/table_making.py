@@ -97,11 +97,6 @@ async def make_tables(database: Database, stream: str, layouts: Iterable[EventLa
     return MadeTables(tables, tuple(changes))
 
 
-async def ensure_event_tables(database: Database, stream: str, tables: Iterable[EventTable]) -> EventTables:
-    """make_tables for the latest layouts of these tables."""
-    return (await make_tables(database, stream, [table.layout for table in tables])).tables
-
-
 class NotedTable(msgspec.Struct, frozen=True):
     """One table as `heliograph stream tables` lists it."""
 

@@ -219,7 +219,8 @@ class Writer:
         async with self._connection(batch.first, batch.last) as connection, connection.transaction():
             replaced, keys = await clear_archived(connection, self.stream, batch)
             written = await self._write(connection, prepared, epoch, careful)
-            await mark_dirty(connection, self.stream, keys)
+            if replaced:
+                await mark_dirty(connection, self.stream, keys)
             await self._lock(connection, epoch)
             extended = await connection.fetchval(
                 self._queries["extend_coverage"], self.stream, batch.first, batch.last, batch.final
