@@ -108,7 +108,8 @@ def _layout(
 
 
 def _text(docs: tuple[str, ...]) -> str:
-    return " ".join(" ".join(docs).split())
+    # A comment holds no NUL.
+    return " ".join(" ".join(docs).replace("\0", " ").split())
 
 
 def layouts_of(layouts: Layouts) -> list[EventLayout]:

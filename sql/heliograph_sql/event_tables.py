@@ -254,7 +254,7 @@ def _table_base(key: tuple[Kind, str, str]) -> str:
 def _new_table(layout: EventLayout, shared: bool, taken: set[str], noted: Noted) -> str:
     kind = layout.kind
     base = _table_base((kind, layout.program, layout.event))
-    if shared or (base in taken and layout.idl):
+    if layout.idl and (shared or base in taken):
         base = f"{_PREFIXES[kind]}{snake(layout.idl)}_{snake(layout.event)}"
     keys = {column.name for column in KEYS_OF[kind]}
     # A table that stands there with our keys was made before names were written down.
@@ -269,10 +269,12 @@ def _table(stream: str, name: str, versions: Sequence[EventLayout], noted: Noted
     )
     placed = [[columns.of(layout, *field) for field in layout.fields] for layout in versions]
     used = list({column.name: column for row in placed for column in row}.values())
-    orders = {}
+    fields: dict[int, dict[str, str]] = {}
     for layout, row in zip(versions, placed, strict=True):
-        fields = {column.name: field for column, (field, _) in zip(row, layout.fields, strict=True)}
-        orders[layout.since] = tuple(fields.get(column.name) for column in used)
+        # An IDL may have two events of one name: they share the table and its columns.
+        known = fields.setdefault(layout.since, {})
+        known.update((column.name, field) for column, (field, _) in zip(row, layout.fields, strict=True))
+    orders = {since: tuple(known.get(column.name) for column in used) for since, known in fields.items()}
     typed = [Column(column.name, base_type(column.type), True) for column in used]
     return EventTable(versions[0], TablePlan(stream, name, (*keys, *typed)), tuple(used), orders)
 

@@ -96,7 +96,7 @@ async def add_stream(
     if (stream.log_events, stream.instructions) != (log_events, instructions):
         raise SettingsError(
             f"stream {name!r} exists with log_events {stream.log_events} and instructions {stream.instructions}: "
-            "what it indexes is said once, when it is added; choose another name"
+            "that is said once, when it is added: say the same, or choose another name"
         )
     return stream
 

@@ -83,7 +83,8 @@ async def make_tables(database: Database, stream: str, layouts: Iterable[EventLa
         tables = event_tables(stream, layouts, noted)
         statements: list[str] = []
         created = False
-        for table in tables.all:
+        # In name order, as writers take them.
+        for table in sorted(tables.all, key=lambda table: table.plan.name):
             created |= table.plan.name not in noted.catalog
             statements += _definition(table, noted)
             statements += _comments(table, comments)

@@ -109,6 +109,17 @@ async def test_names_stay_where_fields_come_in_another_order(made: Tables) -> No
     }
 
 
+async def test_two_events_of_one_name_share_a_table(made: Tables, fetch: Any) -> None:
+    tables, _ = await made.make(layout(("a", "bigint")), layout(("b", "text")))
+    await made.write(tables, said(1, a=1), said(2, b="x"))
+    assert await fetch("SELECT a, b FROM s.said ORDER BY slot") == [(1, None), (None, "x")]
+
+
+async def test_an_event_that_is_called_like_the_history_gives_way(made: Tables) -> None:
+    tables, _ = await made.make(layout(event="AccountHistory"), EventLayout("", "", "", (), kind="history"))
+    assert [table.plan.name for table in tables.all] == ["dex_account_history", "account_history"]
+
+
 async def test_a_table_keeps_its_name_when_another_program_has_such_an_event(made: Tables) -> None:
     await made.make(layout(("a", "text")))
     other = EventLayout("Q", "amm", "Said", (("a", "text"),))

@@ -30,6 +30,8 @@ MOST_LINE_BYTES = 64 << 20
 MOST_DOCUMENT_BYTES = 512 << 20
 """Of a file that is one document."""
 _CHUNK = 1 << 20
+_PACKED_CHUNK = 1 << 10
+"""Of packed bytes: 4 of them may stand for 128 KiB, and no more than 32 MiB shall come out at once."""
 _LINES, _DOCUMENT = (".jsonl", ".ndjson"), (".json",)
 
 
@@ -162,26 +164,24 @@ class ArchiveSource:
         return Archived(slot, time, transaction, isinstance(index, int))
 
     def _chunks(self, file: Path) -> Iterator[bytes]:
+        packed = file.suffix == ".zst"
         with file.open("rb") as opened:
-            unpacking = zstandard.ZstdDecompressor().decompressobj() if file.suffix == ".zst" else None
-            begun = False
-            while chunk := opened.read(_CHUNK):
+            unpacking, begun = zstandard.ZstdDecompressor().decompressobj(), False
+            while chunk := opened.read(_PACKED_CHUNK if packed else _CHUNK):
                 self._read += len(chunk)
-                if unpacking is None:
+                if not packed:
                     yield chunk
                     continue
-                begun = True
-                yield unpacking.decompress(chunk)
-                while unpacking.eof:
-                    # One file may hold several frames.
-                    chunk, begun = unpacking.unused_data, False
-                    unpacking = zstandard.ZstdDecompressor().decompressobj()
-                    if not chunk:
-                        break
+                while chunk:
                     begun = True
                     yield unpacking.decompress(chunk)
-            if begun:
-                raise zstandard.ZstdError("it ends in the middle of a packed frame")
+                    if not unpacking.eof:
+                        break
+                    # One file may hold several frames.
+                    chunk = unpacking.unused_data
+                    unpacking, begun = zstandard.ZstdDecompressor().decompressobj(), False
+        if begun:
+            raise zstandard.ZstdError("it ends in the middle of a packed frame")
 
 
 def _keys(result: Mapping[str, Any]) -> Iterator[str]:
@@ -195,7 +195,8 @@ def _keys(result: Mapping[str, Any]) -> Iterator[str]:
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[tuple[int, bytes | None]]:
     """(number from 1, the line without its end); None for one that is too long."""
-    number, held, size, long = 1, [], 0, False  # type: int, list[bytes], int, bool
+    held: list[bytes] = []
+    number, size, long = 1, 0, False
 
     def line() -> bytes | None:
         return None if long else b"".join(held).strip()
