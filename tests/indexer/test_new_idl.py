@@ -229,9 +229,7 @@ async def test_a_changed_type_is_a_column_more_and_each_row_stands_in_its_own(
     assert await rig.fetch(rows) == [(3, 7, None), (4, 7, None), (8, 7, None), (9, None, "ab")]
 
 
-async def test_a_field_that_the_new_idl_lacks_keeps_its_column_and_its_rows(
-    rig: Rig, grown: Any
-) -> None:
+async def test_a_field_that_the_new_idl_lacks_keeps_its_column_and_its_rows(rig: Rig, grown: Any) -> None:
     await rig.add(grown())
     await rig.add(GODARK.idls()[PROGRAM], first_slot=9)
     layouts = await open_layouts(rig.database, "godark", GODARK)
