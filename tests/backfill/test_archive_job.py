@@ -14,6 +14,7 @@ from tests.endtoend.indexing import caught_up, indexing
 from tests.peers.archived_samples import archives
 from tests.peers.stored_rows import as_stored, stored, tables_by_item
 
+from heliograph_backfill import archive_job
 from heliograph_backfill.archive_job import ArchiveJob
 from heliograph_backfill.job import BackfillJob
 from heliograph_indexer.new_stream import add_new_stream
@@ -25,7 +26,9 @@ from heliograph_indexer.sources.archive import Fault
 from heliograph_localnet.commitment import Commitment
 from heliograph_localnet.localnet import Localnet
 from heliograph_localnet.settings import LocalnetSettings
+from heliograph_sql.archived import StoredSlots, read_stored
 from heliograph_sql.database import Database
+from heliograph_sql.idls import add_idl
 from heliograph_sql.streams import StreamRow, add_stream, read_coverage
 
 GODARK = PROTOCOLS["godark"]
@@ -194,6 +197,26 @@ async def test_what_cannot_be_read_is_told_and_the_rest_is_stored(
     )
     assert [(Path(fault.file).name, fault.line) for fault in faults] == [("a.jsonl", 2)]
     assert (job.progress.stored, job.progress.faults) == (2, 1)
+
+
+async def test_an_idl_that_arrives_meanwhile_is_read_before_anything_is_stored(
+    database: Database, net: Localnet, stream: StreamRow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = (await answers(net))[:20]
+    looked = 0
+
+    async def look(*arguments: Any) -> StoredSlots:
+        nonlocal looked
+        looked += 1
+        if looked == 1:
+            # The writer is made, the batch is not written yet.
+            program = GODARK.programs["godark_vault"]
+            await add_idl(database, "godark", program, 10**9, GODARK.idls()[program])
+        return await read_stored(*arguments)
+
+    monkeypatch.setattr(archive_job, "read_stored", look)
+    job, _ = await run(database, stream, lines(tmp_path, "a.jsonl", given))
+    assert (job.progress.stored, looked) == (20, 2)
 
 
 @pytest.mark.skipif(not SAMPLES, reason="the samples of ../shared are absent")
