@@ -43,12 +43,13 @@ from heliograph_sql.batch import Batch, TransactionRow
 from heliograph_sql.copy_encoder import copy_encoder
 from heliograph_sql.database import Database
 from heliograph_sql.embedded import EmbeddedServer
-from heliograph_sql.event_tables import EventTables, ensure_event_tables, event_tables
+from heliograph_sql.event_tables import EventTables
 from heliograph_sql.migrate import migrate
 from heliograph_sql.plan import TablePlan
 from heliograph_sql.prepared import Prepared
 from heliograph_sql.rows import rows_by_table
 from heliograph_sql.streams import add_stream
+from heliograph_sql.table_making import make_tables
 from heliograph_sql.writer import Writer
 
 # The corpus is the decoder's.
@@ -100,8 +101,7 @@ async def _compare(url: str) -> int:
     async with await Database.open(url) as database:
         await add_stream(database, STREAM, protocol=STREAM, programs=(DRIFT,), first_slot=FIRST_SLOT)
         layouts = [layout for layout in event_layouts(DRIFT, corpus.idl) if layout.event == EVENT]
-        tables = event_tables(STREAM, layouts)
-        await ensure_event_tables(database, STREAM, tables.values())
+        tables = (await make_tables(database, STREAM, layouts)).tables
         kinds: Mapping[str, Fill] = {"events": _event, "trades": _trade}
         for kind, fill in kinds.items():
             contest = Contest(url, database, list(_batches(corpus, fill)), tables)

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -203,6 +204,17 @@ def status(
 @app.command()
 def backfill(
     stream: Annotated[str, typer.Argument(metavar="STREAM", help="The stream whose history is wanted.")],
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FILE]", help="With --archive: files of getTransaction answers."),
+    ] = None,
+    archive: Annotated[
+        bool,
+        typer.Option(
+            "--archive",
+            help="Take transactions from files (.json, .jsonl, each also .zst), and ask no cluster. They complete nothing.",
+        ),
+    ] = False,
     first: Annotated[int | None, typer.Option("--from", metavar="SLOT", min=0, help="First slot.")] = None,
     last: Annotated[
         int | None,
@@ -222,6 +234,13 @@ def backfill(
     leave_on_signal()
     write_logs(verbose, log_file)
     settings = settings_of(config, rpc=rpc, database=database, data_dir=data_dir)
+    if archive or files:
+        from heliograph_cli.commands import archive as archive_command
+
+        ranged = first is not None or last is not None or since is not None
+        return until_done(
+            archive_command.archive(settings, stream, files or [], asked=archive, ranged=ranged)
+        )
     from heliograph_cli.commands import backfill as command
 
     return until_done(command.backfill(settings, stream, first=first, last=last, since=since))

@@ -45,11 +45,17 @@ class StreamSettings:
     """One stream that `up` and `index` add to the database when it is not there yet."""
 
     protocol: str
-    """Name of the protocol that gives the programs' events their meaning."""
+    """Name of the protocol that gives the programs' events their meaning; `anchor` is any program with an IDL."""
     programs: tuple[str, ...] = ()
     """Addresses of the programs; none: those where the protocol is deployed."""
     first_slot: int | None = None
     """First slot to be complete from; nothing: the slot at which the stream is added."""
+    idls: tuple[str, ...] = ()
+    """Files of the programs' IDLs, each FILE or ADDRESS=FILE; of `anchor` programs without one it is fetched from the chain."""
+    log_events: bool = False
+    """Take text behind `Program log:` for events too, where it is one in base64; `anchor` only."""
+    instructions: bool = False
+    """Store instructions in tables too. Every transaction is fetched then."""
 
 
 @dataclass(frozen=True, kw_only=True)

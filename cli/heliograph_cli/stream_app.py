@@ -26,11 +26,37 @@ def stream_add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The stream's name; it stays.")],
     addresses: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[ADDRESS]", help="Programs; without one those of the protocol."),
+        typer.Argument(metavar="[ADDRESS]", help="Programs; without one those of the IDLs or the protocol."),
+    ] = None,
+    idls: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--idl",
+            metavar="[ADDRESS=]FILE",
+            help="A program's IDL, matched by its address; without one it is fetched from the chain.",
+        ),
     ] = None,
     protocol: Annotated[
-        str | None, typer.Option("--protocol", metavar="NAME", help="What gives the events their meaning.")
+        str | None,
+        typer.Option(
+            "--protocol",
+            metavar="NAME",
+            help="What gives the events their meaning; without one that of the programs, else `anchor`: they are stored as they are.",
+        ),
     ] = None,
+    instructions: Annotated[
+        bool,
+        typer.Option(
+            "--instructions", help="Instructions get tables too; every transaction is fetched then."
+        ),
+    ] = False,
+    log_events: Annotated[
+        bool,
+        typer.Option(
+            "--log-events",
+            help="Text behind `Program log:` may be an event in base64. Only for programs that print nobody else's text.",
+        ),
+    ] = False,
     first_slot: Annotated[
         int | None,
         typer.Option(min=0, help="First slot to be complete from; without one, the first one indexed."),
@@ -41,13 +67,22 @@ def stream_add(
     data_dir: DataDirOption = None,
     verbose: VerboseOption = False,
 ) -> int:
-    """Add a stream: a named set of programs that are indexed as one."""
+    """Add a stream: a named set of programs that are indexed as one. Any Anchor program will do."""
     write_logs(verbose, None)
     settings = settings_of(config, rpc=rpc, database=database, data_dir=data_dir)
     from heliograph_cli.commands import stream as command
 
     return until_done(
-        command.add(settings, name, addresses or [], protocol=protocol or name, first_slot=first_slot)
+        command.add(
+            settings,
+            name,
+            addresses or [],
+            idls=idls or [],
+            protocol=protocol,
+            first_slot=first_slot,
+            instructions=instructions,
+            log_events=log_events,
+        )
     )
 
 
@@ -64,6 +99,22 @@ def stream_list(
     from heliograph_cli.commands import stream as command
 
     return until_done(command.list_all(settings))
+
+
+@app.command("tables")
+def stream_tables(
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+    data_dir: DataDirOption = None,
+    verbose: VerboseOption = False,
+) -> int:
+    """List the tables made from a stream's IDLs: table, column, the IDL's name of the field, type and docs."""
+    write_logs(verbose, None)
+    settings = settings_of(config, database=database, data_dir=data_dir)
+    from heliograph_cli.commands import stream as command
+
+    return until_done(command.tables(settings, name))
 
 
 @app.command("remove")

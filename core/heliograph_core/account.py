@@ -25,7 +25,10 @@ class AccountUpdate(msgspec.Struct, frozen=True, gc=False):
 
 
 class AccountState(msgspec.Struct, frozen=True, gc=False):
-    """A decoded account. name: the IDL's account type, None where no layout fits (`reason` says why)."""
+    """A decoded account. name: the IDL's account type, None where no layout fits (`reason` says why).
+
+    since: first slot of the IDL that read it, where there are several.
+    """
 
     address: str
     program: str
@@ -35,3 +38,4 @@ class AccountState(msgspec.Struct, frozen=True, gc=False):
     name: str | None
     fields: dict[str, Any] | None
     reason: str | None = None
+    since: int = 0

@@ -51,7 +51,7 @@ class EventKey(msgspec.Struct, frozen=True, gc=False, order=True):
 class Event(msgspec.Struct, frozen=True, gc=False):
     """A decoded event. `fields` are as the IDL names them: int, str (pubkeys base58, enums as variant name),
 
-    bool, Decimal-free nested dicts and lists, bytes.
+    bool, Decimal-free nested dicts and lists, bytes. since: first slot of the IDL that read it, where there are several.
     """
 
     key: EventKey
@@ -61,6 +61,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     channel: Channel
     name: str
     fields: dict[str, Any]
+    since: int = 0
 
 
 class Undecoded(msgspec.Struct, frozen=True, gc=False):

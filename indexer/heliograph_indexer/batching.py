@@ -85,6 +85,7 @@ def join_batches(batches: Sequence[Batch]) -> Batch:
         transactions=_all(batch.transactions for batch in batches),
         undecoded=_all(batch.undecoded for batch in batches),
         events=_all(batch.events for batch in batches),
+        instructions=_all(batch.instructions for batch in batches),
         records=_all(batch.records for batch in batches),
         states=_all(batch.states for batch in batches),
         incidents=_all(batch.incidents for batch in batches),
@@ -94,7 +95,8 @@ def join_batches(batches: Sequence[Batch]) -> Batch:
 
 def count_rows(batch: Batch) -> int:
     """Rows that the batch writes, states and slots aside."""
-    return len(batch.transactions) + len(batch.records) + len(batch.events) + len(batch.undecoded)
+    events = len(batch.records) + len(batch.events) + len(batch.undecoded)
+    return len(batch.transactions) + len(batch.instructions) + events
 
 
 def count_bytes(batch: Batch) -> int:

@@ -12,11 +12,13 @@ import msgspec
 from heliograph_core.account import AccountState, AccountUpdate
 from heliograph_core.errors import DecodeError
 from heliograph_core.event import Channel, Event, EventKey, RawEvent, Undecoded
+from heliograph_core.instruction import InstructionCall
 from heliograph_core.slot import Slot
 from heliograph_core.transaction import Transaction
 from heliograph_indexer.idl.decoder import Decoder
 from heliograph_indexer.idl.reader import read_idl
 from heliograph_indexer.idl.versions import Choice, Version, Versions
+from heliograph_indexer.instruction_calls import decode_calls
 from heliograph_indexer.protocol import Protocol
 from heliograph_indexer.walk import walk
 from heliograph_sql.idls import StoredIdl
@@ -29,6 +31,7 @@ class Layouts(msgspec.Struct, frozen=True):
 
     versions: of the programs that have more than one IDL, all of them. only: of the others, the one, where it is known
     since when and of which document. added: how many IDLs were added to the stream, which a writer has to tell.
+    instructions: the stream wants them decoded.
     """
 
     channels: Mapping[str, frozenset[Channel]]
@@ -36,9 +39,17 @@ class Layouts(msgspec.Struct, frozen=True):
     versions: Mapping[str, Versions] = {}
     only: Mapping[str, Version] = {}
     added: int = 0
+    instructions: bool = False
 
     @classmethod
-    def of(cls, protocol: Protocol, stored: Iterable[StoredIdl] = (), added: int = 0) -> Layouts:
+    def of(
+        cls,
+        protocol: Protocol,
+        stored: Iterable[StoredIdl] = (),
+        added: int = 0,
+        *,
+        instructions: bool = False,
+    ) -> Layouts:
         """What ships with a protocol, in force from slot 0, and what was added since. Raises IdlError."""
         found: dict[str, dict[int, Version]] = {}
         for address, document in protocol.idls().items():
@@ -54,6 +65,7 @@ class Layouts(msgspec.Struct, frozen=True):
             {address: each for address, each in versions.items() if len(each.versions) > 1},
             {address: each.latest for address, each in versions.items() if len(each.versions) == 1},
             added,
+            instructions,
         )
 
     def history(self, program: str) -> tuple[Version, ...]:
@@ -78,12 +90,19 @@ class Layouts(msgspec.Struct, frozen=True):
             return versions.event(raw.data, slot)
         return *self._decoder(raw.program).event(raw.data), None
 
-    def account(self, program: str, data: bytes, slot: int) -> tuple[str, dict[str, Any]]:
+    def account(self, program: str, data: bytes, slot: int) -> tuple[str, dict[str, Any], Choice | None]:
         """As event()."""
         versions = self.versions.get(program)
         if versions is not None:
-            return versions.account(data, slot)[:2]
-        return self._decoder(program).account(data)
+            return versions.account(data, slot)
+        return *self._decoder(program).account(data), None
+
+    def since(self, program: str, slot: int, choice: Choice | None) -> int:
+        """First slot of the IDL that read some bytes at `slot`; 0 for a program that has only one."""
+        if choice is not None:
+            return choice.taken.first_slot
+        versions = self.versions.get(program)
+        return 0 if versions is None else versions.at(slot).first_slot
 
     def knows_event(self, program: str, data: bytes) -> bool:
         """Whether the bytes begin as an event of the program, or nothing is known of it."""
@@ -106,7 +125,7 @@ class DecodedTransaction(msgspec.Struct, frozen=True, gc=False):
     raw: what each of `events` was decoded from, in the same order.
     error_name: the IDL's name of a custom error, None where it succeeded or the IDL does not name it.
     truncated: the cluster cut the log lines, so events by log may be missing.
-    choices: where more than one IDL of a program had a say, who read the bytes.
+    choices: where more than one IDL of a program had a say, who read the bytes. calls: where the stream wants them.
     """
 
     transaction: Transaction
@@ -116,6 +135,7 @@ class DecodedTransaction(msgspec.Struct, frozen=True, gc=False):
     error_name: str | None
     truncated: bool
     choices: tuple[Choice, ...] = ()
+    calls: tuple[InstructionCall, ...] = ()
 
 
 class DecodedSlot(msgspec.Struct, frozen=True, gc=False):
@@ -149,7 +169,8 @@ def decode_transaction(transaction: Transaction, slot: Slot, layouts: Layouts) -
             if raw.channel is not Channel.LOG or layouts.knows_event(raw.program, raw.data):
                 undecoded.append(Undecoded(key, raw.program, raw.channel, raw.data, str(error), raw.caller))
             continue
-        events.append(Event(key, raw.program, raw.caller, raw.depth, raw.channel, event, fields))
+        since = layouts.since(raw.program, slot.number, choice) if layouts.versions else 0
+        events.append(Event(key, raw.program, raw.caller, raw.depth, raw.channel, event, fields, since))
         originals.append(raw)
         if choice is not None:
             choices.append(choice)
@@ -161,19 +182,23 @@ def decode_transaction(transaction: Transaction, slot: Slot, layouts: Layouts) -
         name,
         walked.truncated,
         tuple(choices),
+        decode_calls(transaction, slot, layouts.at(slot.number), layouts.versions, name)
+        if layouts.instructions
+        else (),
     )
 
 
 def decode_account(update: AccountUpdate, program: str, layouts: Layouts) -> AccountState:
     """program: the stream's program whose account it is or was. A closed account has neither name nor fields."""
-    name, fields, reason = None, None, None
+    name, fields, reason, since = None, None, None, 0
     if not update.closed:
         try:
-            name, fields = layouts.account(program, update.data, update.slot)
+            name, fields, choice = layouts.account(program, update.data, update.slot)
+            since = layouts.since(program, update.slot, choice)
         except DecodeError as error:
             reason = str(error)
     return AccountState(
-        update.address, program, update.slot, update.lamports, update.data, name, fields, reason
+        update.address, program, update.slot, update.lamports, update.data, name, fields, reason, since
     )
 
 

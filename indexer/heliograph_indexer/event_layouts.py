@@ -1,4 +1,4 @@
-"""Which columns the events of an IDL need. Pure: an IDL in, layouts for heliograph_sql.event_tables out.
+"""Which columns the events, accounts and instructions of an IDL need. Pure: an IDL in, layouts for heliograph_sql.event_tables out.
 
 A value that fits a column type exactly gets it; whatever has parts (structs, lists, enums with data, options of
 options) is jsonb. Every column may be NULL, so an option takes the type of its item.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import assert_never
+
+import msgspec
 
 from heliograph_core.errors import IdlError
 from heliograph_indexer.decode import Layouts
@@ -19,6 +21,7 @@ from heliograph_indexer.idl.model import (
     Enum,
     Field,
     Idl,
+    InstructionDef,
     Layout,
     Number,
     NumberFormat,
@@ -29,7 +32,7 @@ from heliograph_indexer.idl.model import (
     Type,
     Vec,
 )
-from heliograph_sql.event_tables import EventLayout
+from heliograph_sql.event_tables import EventLayout, Kind
 
 JSON = "jsonb"
 
@@ -52,35 +55,82 @@ NUMBER_TYPES: Mapping[NumberFormat, str] = {
 """The narrowest column that holds every value of the number."""
 
 
-def event_layouts(program: str, idl: Idl) -> list[EventLayout]:
+ACCOUNT = "account:"
+"""In front of the name of an account that an instruction takes: it may have an argument of the same name."""
+HISTORY = EventLayout(program="", idl="", event="", fields=(), kind="history")
+UNKNOWN = EventLayout(program="", idl="", event="", fields=(), kind="unknown")
+
+
+def event_layouts(program: str, idl: Idl, since: int = 0) -> list[EventLayout]:
     """One layout an event, in the order of the IDL. program: the address that emits them. Raises IdlError."""
+    return [_layout(program, idl, event, _fields(event, idl), "event", since) for event in idl.events]
+
+
+def account_layouts(program: str, idl: Idl, since: int = 0) -> list[EventLayout]:
+    """One layout an account type. One that is no struct has none: its states stand in heliograph.accounts alone."""
+    found = [(account, _resolved(account.type, idl)) for account in idl.accounts]
     return [
-        EventLayout(
-            program=program,
-            idl=idl.name,
-            event=event.name,
-            fields=tuple((field.name, column_type(field.type, idl)) for field in _fields(event, idl)),
-        )
-        for event in idl.events
+        _layout(program, idl, account, type_.fields, "account", since)
+        for account, type_ in found
+        if isinstance(type_, Struct)
     ]
 
 
-def layouts_of(layouts: Layouts) -> list[EventLayout]:
-    """Of every program of a stream: the events and fields of its latest IDL, then those that only older ones have."""
+def instruction_layouts(program: str, idl: Idl, since: int = 0) -> list[EventLayout]:
+    """One layout an instruction: its arguments, then its accounts by name."""
     found = []
+    for instruction in idl.instructions:
+        layout = _layout(program, idl, instruction, instruction.args.fields, "instruction", since)
+        names = dict.fromkeys(meta.name for meta in instruction.accounts)
+        accounts = tuple((f"{ACCOUNT}{name}", "text") for name in names)
+        found.append(msgspec.structs.replace(layout, fields=(*layout.fields, *accounts)))
+    return found
+
+
+def _layout(
+    program: str,
+    idl: Idl,
+    item: Layout | InstructionDef,
+    fields: tuple[Field, ...],
+    kind: Kind,
+    since: int,
+) -> EventLayout:
+    return EventLayout(
+        program=program,
+        idl=idl.name,
+        event=item.name,
+        fields=tuple((field.name, column_type(field.type, idl)) for field in fields),
+        kind=kind,
+        docs=_text(item.docs),
+        field_docs={field.name: _text(field.docs) for field in fields if field.docs},
+        since=since,
+    )
+
+
+def _text(docs: tuple[str, ...]) -> str:
+    # A comment holds no NUL.
+    return " ".join(" ".join(docs).replace("\0", " ").split())
+
+
+def layouts_of(layouts: Layouts) -> list[EventLayout]:
+    """What a stream has tables for: of each IDL of each of its programs. Raises IdlError."""
+    found: list[EventLayout] = []
     for program, decoder in layouts.decoders.items():
         versions = layouts.versions.get(program)
-        idls = [each.decoder.idl for each in reversed(versions.versions)] if versions else [decoder.idl]
-        events: dict[str, dict[str, str]] = {}
-        for idl in idls:
-            for layout in event_layouts(program, idl):
-                fields = events.setdefault(layout.event, {})
-                for name, type_ in layout.fields:
-                    fields.setdefault(name, type_)
-        found += [
-            EventLayout(program=program, idl=decoder.idl.name, event=event, fields=tuple(fields.items()))
-            for event, fields in events.items()
-        ]
+        idls = (
+            [(each.first_slot, each.decoder.idl) for each in versions.versions]
+            if versions
+            else [(0, decoder.idl)]
+        )
+        for since, idl in idls:
+            found += event_layouts(program, idl, since)
+            found += account_layouts(program, idl, since)
+            if layouts.instructions:
+                found += instruction_layouts(program, idl, since)
+    if any(layout.kind == "account" for layout in found):
+        found.append(HISTORY)
+    if layouts.instructions:
+        found.append(UNKNOWN)
     return found
 
 

@@ -1,4 +1,4 @@
-"""What a new IDL of a program does to the tables of its events. Pure: two IDLs in, lines out."""
+"""What a new IDL of a program does to the tables of its events and accounts. Pure: two IDLs in, lines out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from heliograph_indexer.event_layouts import event_layouts
+from heliograph_indexer.event_layouts import account_layouts, event_layouts
 from heliograph_indexer.idl.model import Idl
 
 Kind = Literal[
@@ -15,7 +15,7 @@ Kind = Literal[
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One thing that becomes different. field: None where it is about the whole event. detail: types or bytes."""
+    """One thing that becomes different. event: its name, `account NAME` for an account. field: None where it is about the whole. detail: types or bytes."""
 
     kind: Kind
     event: str
@@ -28,33 +28,43 @@ class Change(msgspec.Struct, frozen=True):
 
 
 def changes(old: Idl, new: Idl) -> list[Change]:
-    """In the order of the new IDL, then what only the old one has. Nothing is ever deleted from the tables."""
-    before = {layout.event: dict(layout.fields) for layout in event_layouts("", old)}
-    after = {layout.event: dict(layout.fields) for layout in event_layouts("", new)}
+    """In the order of the new IDL, events before accounts, then what only the old one has.
+
+    Nothing is ever deleted from the tables: a field whose type changes has a column more.
+    """
+    before, after = _tables(old), _tables(new)
     found: list[Change] = []
-    discriminators = {layout.name: layout.discriminator for layout in old.events}
-    for layout in new.events:
-        event, fields = layout.name, after[layout.name]
-        if event not in before:
-            columns = f"{len(fields)} columns"
-            found.append(Change("new table", event, None, columns))
+    for name, (discriminator, fields) in after.items():
+        if name not in before:
+            found.append(Change("new table", name, None, f"{len(fields)} columns"))
             continue
-        if layout.discriminator != discriminators[event]:
-            detail = f"{discriminators[event].hex()} to {layout.discriminator.hex()}"
-            found.append(Change("discriminator changes", event, None, detail))
-        for name, type_ in fields.items():
-            if name not in before[event]:
-                found.append(Change("new column", event, name, type_))
-            elif before[event][name] != type_:
-                found.append(Change("type changes", event, name, f"{before[event][name]} to {type_}"))
+        known, columns = before[name]
+        if discriminator != known:
+            detail = f"{known.hex()} to {discriminator.hex()}"
+            found.append(Change("discriminator changes", name, None, detail))
+        for field, type_ in fields.items():
+            if field not in columns:
+                found.append(Change("new column", name, field, type_))
+            elif columns[field] != type_:
+                found.append(Change("type changes", name, field, f"{columns[field]} to {type_}"))
         found += [
-            Change("column stays empty", event, name, "the new IDL has it no more")
-            for name in before[event]
-            if name not in fields
+            Change("column stays empty", name, field, "the new IDL has it no more")
+            for field in columns
+            if field not in fields
         ]
     found += [
-        Change("table stays", event, None, "the new IDL has it no more")
-        for event in before
-        if event not in after
+        Change("table stays", name, None, "the new IDL has it no more")
+        for name in before
+        if name not in after
     ]
+    return found
+
+
+def _tables(idl: Idl) -> dict[str, tuple[bytes, dict[str, str]]]:
+    """Discriminator, and column types by field, of each event and account type."""
+    events = {layout.name: layout.discriminator for layout in idl.events}
+    accounts = {layout.name: layout.discriminator for layout in idl.accounts}
+    found = {each.event: (events[each.event], dict(each.fields)) for each in event_layouts("", idl)}
+    for each in account_layouts("", idl):
+        found[f"account {each.event}"] = accounts[each.event], dict(each.fields)
     return found

@@ -9,6 +9,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Literal, TypeVar
 from uuid import uuid4
 
@@ -132,8 +133,11 @@ class Indexer:
         self._database = database
         self._stream = stream
         self._protocol = protocol
-        self._settings = settings
-        self._layouts = Layouts.of(protocol)
+        # Log lines do not tell the instructions: where these are wanted every record is fetched.
+        self._settings = settings = replace(
+            settings, log_cache=settings.log_cache and not stream.instructions
+        )
+        self._layouts = Layouts.of(protocol, instructions=stream.instructions)
         foreign = sorted(set(stream.programs) - set(self._layouts.channels))
         if foreign:
             known = ", ".join(sorted(self._layouts.channels))

@@ -25,7 +25,8 @@ class DecodedInstruction(msgspec.Struct, frozen=True, gc=False):
     for itself. caller: the program that invoked it, None at depth 1 or where the record does not tell.
     name and args are None where no layout fits; reason then says why.
     accounts: address by the IDL's name, None for an optional account that was left out; others: what follows them.
-    failed: the transaction failed, so this had no effect.
+    failed: the transaction failed, so this had no effect. position: among all instructions of the transaction in
+    execution order, of any program, from 0. data: as sent.
     """
 
     program: str
@@ -39,6 +40,8 @@ class DecodedInstruction(msgspec.Struct, frozen=True, gc=False):
     others: tuple[str, ...]
     failed: bool
     reason: str | None = None
+    position: int = 0
+    data: bytes = b""
 
 
 def decode_instructions(
@@ -46,10 +49,21 @@ def decode_instructions(
 ) -> tuple[DecodedInstruction, ...]:
     """Those of the programs in `decoders`; none where the source knows only log lines."""
     return tuple(
-        _decoded(index, inner, caller, instruction, decoders[instruction.program], transaction.failed)
-        for index, inner, caller, instruction in _walk(transaction)
+        msgspec.structs.replace(
+            _decoded(index, inner, caller, instruction, decoders[instruction.program], transaction.failed),
+            position=position,
+            data=instruction.data,
+        )
+        for position, (index, inner, caller, instruction) in enumerate(_walk(transaction))
         if instruction.program in decoders and not instruction.data.startswith(EVENT_TAG)
     )
+
+
+def read_again(undecoded: DecodedInstruction, decoder: Decoder) -> DecodedInstruction:
+    """One that no layout fitted, by another IDL of its program."""
+    given = InnerInstruction(undecoded.program, undecoded.others, undecoded.data, undecoded.depth)
+    found = _decoded(undecoded.index, undecoded.inner, undecoded.caller, given, decoder, undecoded.failed)
+    return msgspec.structs.replace(found, position=undecoded.position, data=undecoded.data)
 
 
 def _walk(

@@ -23,7 +23,7 @@ from heliograph_indexer.projection import project_slots
 from heliograph_indexer.protocol import Protocol
 from heliograph_sql.batch import Batch
 from heliograph_sql.database import Database
-from heliograph_sql.event_tables import EventTables, ensure_event_tables, event_tables
+from heliograph_sql.event_tables import EventTables
 from heliograph_sql.idls import (
     StoredIdl,
     UndecodedEvent,
@@ -34,6 +34,8 @@ from heliograph_sql.idls import (
     list_undecoded,
 )
 from heliograph_sql.plan import TablePlan
+from heliograph_sql.streams import get_stream
+from heliograph_sql.table_making import make_tables
 from heliograph_sql.writer import Writer
 
 _Found = tuple[UndecodedEvent, Event, RawEvent, Choice | None]
@@ -43,11 +45,15 @@ PAGE_ROWS = 2000
 
 
 class Arrived(msgspec.Struct, frozen=True):
-    """stored: the IDL. decoded: undecoded rows that it reads. left: those that still nothing reads."""
+    """stored: the IDL. decoded: undecoded rows that it reads. left: those that still nothing reads.
+
+    changes: a line for each field whose type it changes, and that therefore has a column more.
+    """
 
     stored: StoredIdl
     decoded: int
     left: int
+    changes: tuple[str, ...] = ()
 
 
 async def add_new_idl(
@@ -64,15 +70,19 @@ async def add_new_idl(
     """Stores the IDL as in force from `first_slot` and decodes again what fits it. Adding it again decodes again.
 
     A running indexer and other writers read it when they commit next. Raises SettingsError where another is there
-    from that slot, IdlError, and DatabaseError where a column is stored with another type than it asks for.
+    from that slot, IdlError, and DatabaseError where somebody altered a table.
     """
     stored = await list_idls(database, stream)
     others = [each for each in stored if (each.program, each.first_slot) != (program, first_slot)]
     given = StoredIdl(program, first_slot, "", document.decode())
     before = Layouts.of(protocol, others)
+    row = await get_stream(database, stream)
+    instructions = row is not None and row.instructions
     # The tables come first: an IDL that they cannot hold must not stop the indexer later.
-    tables = event_tables(stream, layouts_of(Layouts.of(protocol, [*others, given])))
-    await ensure_event_tables(database, stream, tables.values())
+    made = await make_tables(
+        database, stream, layouts_of(Layouts.of(protocol, [*others, given], instructions=instructions))
+    )
+    tables = made.tables
     added = await add_idl(database, stream, program, first_slot, document)
     after = Layouts.of(protocol, [*others, added])
     writer = Writer(database, stream, holder, event_tables=tables)
@@ -86,7 +96,7 @@ async def add_new_idl(
             await writer.supply(_batch(stream, protocol, events), [each[0].place for each in events])
         decoded += len(events)
         left += len(page) - len(events)
-    return Arrived(added, decoded, left)
+    return Arrived(added, decoded, left, made.changes)
 
 
 def _read(row: UndecodedEvent, before: Layouts, after: Layouts) -> _Found | None:
@@ -103,7 +113,8 @@ def _read(row: UndecodedEvent, before: Layouts, after: Layouts) -> _Found | None
         return None
     key = EventKey(row.block_time, row.slot, row.tx_index, row.ordinal, row.signature)
     name, fields, choice = found
-    return row, Event(key, row.program, row.caller, raw.depth, channel, name, fields), raw, choice
+    since = after.since(row.program, row.slot, choice)
+    return row, Event(key, row.program, row.caller, raw.depth, channel, name, fields, since), raw, choice
 
 
 async def _missing(database: Database, tables: EventTables, events: Sequence[_Found]) -> list[_Found]:

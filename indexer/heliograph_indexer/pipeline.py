@@ -262,6 +262,7 @@ def make_batch(
             for decoded in slot.transactions
         ],
         events=[event for slot in slots for decoded in slot.transactions for event in decoded.events],
+        instructions=[call for slot in slots for decoded in slot.transactions for call in decoded.calls],
         undecoded=projected.undecoded,
         records=projected.records,
         states=projected.states,
@@ -289,6 +290,7 @@ def cut_batch(batch: Batch, first: int, last: int) -> Batch:
         slots=[slot for slot in batch.slots if inside(slot.number)],
         transactions=[row for row in batch.transactions if inside(row.slot)],
         events=[event for event in batch.events if inside(event.key.slot)],
+        instructions=[call for call in batch.instructions if inside(call.slot)],
         undecoded=[row for row in batch.undecoded if inside(row.key.slot)],
         records=[row for row in batch.records if isinstance(row, EventRecord) and inside(row.slot)],
     )

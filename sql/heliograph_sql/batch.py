@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from heliograph_core.event import Event, RawEvent, Undecoded
+from heliograph_core.instruction import InstructionCall
 from heliograph_core.records import Record, State
 from heliograph_core.slot import Slot
 from heliograph_core.transaction import Transaction
@@ -45,6 +46,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     final: the range was final already when it was fetched.
     slots: those that hold a transaction of the stream, ascending.
     events: decoded; those for which the writer has an event table are stored there.
+    instructions: of the stream's programs, where the stream wants them.
     states: in chain order; of several for one object the later wins.
     originals: raw events by place, as many as the caller has; a row whose text cannot be stored as it is keeps its
     bytes from there.
@@ -60,6 +62,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     transactions: Sequence[TransactionRow] = ()
     undecoded: Sequence[Undecoded] = ()
     events: Sequence[Event] = ()
+    instructions: Sequence[InstructionCall] = ()
     records: Sequence[Record] = ()
     states: Sequence[State] = ()
     incidents: Sequence[Incident] = ()

@@ -16,6 +16,9 @@ _TABLES = sorted(
     [*RECORD_PLANS.values(), SIGNATURES, TRANSACTIONS, UNDECODED], key=lambda plan: plan.full_name
 )
 
+HISTORY_SLACK_S = 3600
+"""A state in the history has the time of an earlier block, which may be this much older than its slot's."""
+
 
 class Cleared(NamedTuple):
     """What was taken back: keys of positions that lost changes, and the block times of what was deleted."""
@@ -34,10 +37,15 @@ async def clear_slots(connection: Any, stream: str, slots: Sequence[int], batch:
     for plan in _TABLES:
         delete = await connection.fetchval(queries["write_delete_rows"], plan.schema, plan.name)
         await connection.execute(delete, stream, *at)
-    events = load("events.sql")
-    for row in await connection.fetch(events["list_tables"], stream):
+    events, typed = load("events.sql"), load("typed.sql")
+    for row in await connection.fetch(typed["list_timed_tables"], stream):
         delete = await connection.fetchval(events["write_delete_rows"], stream, row["name"])
         await connection.execute(delete, *at)
+    history = await connection.fetchval(typed["find_history"], stream)
+    if history is not None and times:
+        # What was seen of accounts there may be of a block that is gone. Its time is of a block at or below the slot.
+        delete = await connection.fetchval(typed["write_delete_history"], stream, history)
+        await connection.execute(delete, slots, min(at[1]) - HISTORY_SLACK_S)
     balances = await connection.fetch(queries["delete_balances"], stream, slots)
     await connection.execute(
         queries["restore_balances"],

@@ -1,80 +1,162 @@
-"""Tables of decoded events: one an event of a stream's programs, one column a field of its IDL.
+"""Tables made from IDLs: one an event, account type and instruction, one column a field. Pure; table_making.py makes them.
 
-`<stream>.<event_name>` holds `block_time, slot, tx_index, ordinal, signature, program, caller` and then the fields.
-Fields are NULL in rows that were written before the IDL had them, so that a layout may grow.
+`<stream>.<event>` holds `block_time, slot, tx_index, ordinal, signature, program, caller` and then the fields;
+`<stream>.account_<type>` the current state of each open account; `<stream>.instruction_<name>` every call. Fields are
+NULL in rows that were written before the IDL had them, so that a layout may grow. Names: typed_names.py.
 """
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from operator import attrgetter, itemgetter
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
-from heliograph_core.errors import DatabaseError
+from heliograph_core.account import AccountState
 from heliograph_core.event import Event
-from heliograph_sql.database import Database
-from heliograph_sql.hypertables import cut_tables
+from heliograph_core.instruction import InstructionCall
 from heliograph_sql.plan import Column, PgType, TablePlan
-from heliograph_sql.queries import load
+from heliograph_sql.typed_names import column_name, free_name, snake, type_suffix
 
-KEYS = (
+Kind = Literal["event", "account", "instruction", "history", "unknown"]
+
+_WHEN = (
     Column("block_time", PgType.TIMESTAMPTZ, False),
     Column("slot", PgType.BIGINT, False),
     Column("tx_index", PgType.INTEGER, False),
-    Column("ordinal", PgType.INTEGER, False),
+)
+_WHO = (
     Column("signature", PgType.TEXT, False),
     Column("program", PgType.TEXT, False),
     Column("caller", PgType.TEXT, True),
 )
-KEY_COMMENTS: Mapping[str, str] = {
-    "block_time": "Time of the block; put a bound on it in every query.",
-    "slot": "Slot of the block.",
-    "tx_index": "Position of the transaction among all transactions of its block, from 0.",
-    "ordinal": "Position of the event among all candidates of its transaction, from 0.",
-    "signature": "Signature of the transaction, base58.",
-    "program": "Address of the program that emitted the event, base58.",
-    "caller": "Address of the program that invoked it; NULL where the transaction did.",
+_CALL = (
+    *_WHEN,
+    Column("position", PgType.INTEGER, False),
+    *_WHO,
+    Column("depth", PgType.INTEGER, False),
+    Column("outer_index", PgType.INTEGER, False),
+    Column("inner_index", PgType.INTEGER, True),
+    Column("failed", PgType.BOOLEAN, False),
+    Column("error", PgType.TEXT, True),
+)
+KEYS = (*_WHEN, Column("ordinal", PgType.INTEGER, False), *_WHO)
+"""Of a table of events."""
+KEYS_OF: Mapping[Kind, tuple[Column, ...]] = {
+    "event": KEYS,
+    "account": (
+        Column("address", PgType.TEXT, False),
+        Column("program", PgType.TEXT, False),
+        Column("slot", PgType.BIGINT, False),
+        Column("lamports", PgType.BIGINT, False),
+    ),
+    "instruction": (*_CALL, Column("other_accounts", PgType.TEXT_ARRAY, False)),
+    "history": (
+        Column("block_time", PgType.TIMESTAMPTZ, False),
+        Column("slot", PgType.BIGINT, False),
+        Column("address", PgType.TEXT, False),
+        Column("program", PgType.TEXT, False),
+        Column("name", PgType.TEXT, True),
+        Column("lamports", PgType.BIGINT, False),
+        Column("fields", PgType.JSONB, True),
+    ),
+    "unknown": (
+        *_CALL,
+        Column("accounts", PgType.TEXT_ARRAY, False),
+        Column("data", PgType.BYTEA, False),
+        Column("reason", PgType.TEXT, False),
+    ),
 }
-MOST_NAME_BYTES = 63
-"""Of a name in PostgreSQL; longer ones would be cut."""
+"""The columns that stand before the fields."""
+PRIMARY_KEYS: Mapping[Kind, tuple[str, ...]] = {
+    "event": ("block_time", "slot", "tx_index", "ordinal"),
+    "account": ("address",),
+    "instruction": ("block_time", "slot", "tx_index", "position"),
+    "history": ("block_time", "slot", "address"),
+    "unknown": ("block_time", "slot", "tx_index", "position"),
+}
+_PREFIXES: Mapping[Kind, str] = {
+    "event": "",
+    "account": "account_",
+    "instruction": "instruction_",
+    "history": "account_history",
+    "unknown": "instructions_unknown",
+}
 
 
 class EventLayout(msgspec.Struct, frozen=True):
-    """What an IDL says of one event. fields: (name, column type) in order, as in ("size", "numeric(20,0)").
+    """What an IDL says of one event, account type or instruction, whose name `event` is.
 
-    program: its address; idl: the IDL's name, which tells equal event names of two programs apart.
+    program: its address; idl: the IDL's name, which tells equal names of two programs apart. fields: (name, column
+    type) in order, as in ("size", "numeric(20,0)"). docs: of the whole; field_docs: by field. since: first slot of the
+    IDL; of several layouts of one event the highest is the latest.
     """
 
     program: str
     idl: str
     event: str
     fields: tuple[tuple[str, str], ...]
+    kind: Kind = "event"
+    docs: str = ""
+    field_docs: Mapping[str, str] = {}
+    since: int = 0
+
+
+class TypedColumn(msgspec.Struct, frozen=True):
+    """A column of a field. type: as declared, with precision. change: of type, for which this column is made now."""
+
+    name: str
+    field: str
+    type: str
+    docs: str = ""
+    change: str | None = None
 
 
 class EventTable(msgspec.Struct, frozen=True):
-    """Where the events of one layout are stored. field_names: of the IDL, in the order of the columns after the keys.
+    """Where one event, account type or instruction is stored. columns: those after the keys.
 
-    types: as declared, with precision.
+    orders: by the first slot of an IDL, which field each column takes, None for a column that is another IDL's.
     """
 
     layout: EventLayout
     plan: TablePlan
-    types: tuple[str, ...]
+    columns: tuple[TypedColumn, ...]
+    orders: Mapping[int, tuple[str | None, ...]]
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """As declared, with precision."""
+        return tuple(column.type for column in self.columns)
+
+    def values(self, fields: Mapping[Any, Any], since: int) -> tuple[Any, ...]:
+        """A value a column, NULL for what the event lacks."""
+        order = self.orders.get(since)
+        if order is None:
+            order = self.orders[self.layout.since]
+        try:
+            return _getter(order)(fields)
+        except KeyError:
+            # A column of another IDL asks for None, which no field is called.
+            return tuple([fields.get(name) for name in order])
 
     def row(self, event: Event) -> EventRow:
-        """The event as its table takes it; a field that the event lacks is NULL."""
-        fields = event.fields
-        try:
-            values = _getter(self.layout.fields)(fields)
-        except KeyError:
-            values = tuple([fields.get(name) for name, _ in self.layout.fields])
-        return EventRow(_key_values(event) + values)
+        """The event as its table takes it."""
+        return EventRow(_key_values(event) + self.values(event.fields, event.since))
+
+    def call_row(self, call: InstructionCall) -> InstructionRow:
+        """The instruction as its table, or that of unknown ones, takes it."""
+        keys = (*_call_keys(call), call.others)
+        if self.layout.kind == "unknown":
+            return InstructionRow((*keys, call.data, call.reason))
+        return InstructionRow(keys + self.values(call.fields, call.since))
+
+    def account_row(self, state: AccountState) -> AccountRow:
+        """The account, open and decoded, as its table takes it."""
+        values = self.values(state.fields or {}, state.since)
+        return AccountRow((state.address, state.program, state.slot, state.lamports, *values))
 
 
 class EventRow(tuple[Any, ...]):
@@ -89,110 +171,165 @@ class EventRow(tuple[Any, ...]):
     program = property(itemgetter(5))
 
 
-_key_values = attrgetter(
-    "key.block_time", "key.slot", "key.tx_index", "key.ordinal", "key.signature", "program", "caller"
-)
+class InstructionRow(tuple[Any, ...]):
+    """A row of an instruction table, by position."""
+
+    __slots__ = ()
+    slot = property(itemgetter(1))
 
 
-@cache
-def _getter(fields: tuple[tuple[str, str], ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
-    names = [name for name, _ in fields]
-    if len(names) < 2:
-        return lambda values: tuple([values[name] for name in names])
-    return itemgetter(*names)
+class AccountRow(tuple[Any, ...]):
+    """A row of an account table, by position."""
+
+    __slots__ = ()
+    address = property(itemgetter(0))
+    slot = property(itemgetter(2))
 
 
-EventTables = Mapping[tuple[str, str], EventTable]
-"""By (program address, event name)."""
+class EventTables(Mapping[tuple[str, str], EventTable]):
+    """The tables of a stream. As a mapping: those of events by (program address, event name)."""
+
+    def __init__(self, tables: Iterable[EventTable] = ()) -> None:
+        self.all = tuple(tables)
+        by_kind: dict[Kind, dict[tuple[str, str], EventTable]] = {}
+        for table in self.all:
+            layout = table.layout
+            by_kind.setdefault(layout.kind, {})[layout.program, layout.event] = table
+        self.events = by_kind.get("event", {})
+        self.accounts = by_kind.get("account", {})
+        self.instructions = by_kind.get("instruction", {})
+        self.history = by_kind.get("history", {}).get(("", ""))
+        self.unknown = by_kind.get("unknown", {}).get(("", ""))
+
+    def __getitem__(self, key: tuple[str, str]) -> EventTable:
+        return self.events[key]
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self.events)
+
+    def __len__(self) -> int:
+        return len(self.events)
 
 
-def event_tables(stream: str, layouts: Iterable[EventLayout]) -> dict[tuple[str, str], EventTable]:
-    """A table a layout. An event name that several programs have is preceded by its IDL's name."""
-    known = list(layouts)
-    uses = Counter(_snake(layout.event) for layout in known)
-    tables = {}
-    for layout in known:
-        name = _snake(layout.event)
-        if uses[name] > 1:
-            name = f"{_snake(layout.idl)}_{name}"
-        tables[layout.program, layout.event] = _table(stream, _cut(name), layout)
-    names = Counter(table.plan.name for table in tables.values())
-    doubled = [name for name, count in names.items() if count > 1]
-    if doubled:
-        raise DatabaseError(
-            f"stream {stream}: several events would share table {doubled[0]}: give the IDLs different names"
-        )
-    return tables
+NO_TABLES = EventTables()
 
 
-def _table(stream: str, name: str, layout: EventLayout) -> EventTable:
-    taken = {column.name for column in KEYS}
-    columns = []
-    for field, declared in layout.fields:
-        # A field that is called like a key, or like another field, gets a number.
-        column, number = _cut(_snake(field)), 2
-        while column in taken:
-            column, number = _cut(f"{_snake(field)}_{number}"), number + 1
-        taken.add(column)
-        columns.append(Column(column, _base_type(declared), True))
-    plan = TablePlan(stream, name, (*KEYS, *columns))
-    return EventTable(layout, plan, tuple(declared for _, declared in layout.fields))
+class Noted(msgspec.Struct, frozen=True):
+    """What was made before. tables: by (kind, program, item). columns: by table, in the order of their making.
 
-
-async def ensure_event_tables(database: Database, stream: str, tables: Iterable[EventTable]) -> None:
-    """Makes what is missing: tables, and columns that a newer layout has. Several processes may call it at once.
-
-    Raises DatabaseError where a column is stored with another type than its layout asks for.
+    catalog: every name in the schema, with the columns and their types, whoever made it.
     """
-    queries = load("events.sql")
-    async with database.acquire() as connection, connection.transaction():
-        await connection.execute(queries["lock_tables"], stream)
-        for table in tables:
-            plan = table.plan
-            names = [column.name for column in plan.columns[len(KEYS) :]]
-            place = (plan.schema, plan.name)
-            await connection.execute(await connection.fetchval(queries["write_create_table"], *place))
-            others = await connection.fetch(queries["list_other_types"], *place, names, list(table.types))
-            if others:
-                other = others[0]
-                raise DatabaseError(
-                    f"{plan.full_name}.{other['name']} is stored as {other['stored']} and the IDL of {table.layout.idl} "
-                    f"now asks for {other['wanted']}: index into a new stream, or alter the column"
-                )
-            added = await connection.fetchval(queries["write_add_columns"], *place, names, list(table.types))
-            if added is not None:
-                await connection.execute(added)
-            comments = await connection.fetch(
-                queries["write_comments"],
-                *place,
-                f"Event {table.layout.event} of {table.layout.idl}, decoded.",
-                [*KEY_COMMENTS, *names],
-                [
-                    *KEY_COMMENTS.values(),
-                    *(f"Field {field} of the event." for field, _ in table.layout.fields),
-                ],
-            )
-            for row in comments:
-                await connection.execute(row[0])
-        await cut_tables(connection)
-        await connection.execute(load("streams.sql")["grant_analyst"])
+
+    tables: Mapping[tuple[Kind, str, str], str] = {}
+    columns: Mapping[str, Sequence[TypedColumn]] = {}
+    catalog: Mapping[str, Mapping[str, str]] = {}
 
 
-def _base_type(declared: str) -> PgType:
+def event_tables(stream: str, layouts: Iterable[EventLayout], noted: Noted | None = None) -> EventTables:
+    """A table an event, account type and instruction; several layouts of one (of several IDLs) share it.
+
+    A name that several programs have is preceded by the IDL's name. What `noted` has keeps its name.
+    """
+    noted = noted or Noted()
+    groups: dict[tuple[Kind, str, str], list[EventLayout]] = {}
+    for layout in layouts:
+        groups.setdefault((layout.kind, layout.program, layout.event), []).append(layout)
+    uses = Counter(_table_base(key) for key in groups)
+    taken = set(noted.tables.values())
+    tables = []
+    for key, versions in groups.items():
+        versions.sort(key=lambda layout: layout.since, reverse=True)
+        name = noted.tables.get(key)
+        if name is None:
+            name = _new_table(versions[0], uses[_table_base(key)] > 1, taken, noted)
+            taken.add(name)
+        tables.append(_table(stream, name, versions, noted))
+    return EventTables(tables)
+
+
+def _table_base(key: tuple[Kind, str, str]) -> str:
+    return _PREFIXES[key[0]] + (snake(key[2]) if key[2] else "")
+
+
+def _new_table(layout: EventLayout, shared: bool, taken: set[str], noted: Noted) -> str:
+    kind = layout.kind
+    base = _table_base((kind, layout.program, layout.event))
+    if layout.idl and (shared or base in taken):
+        base = f"{_PREFIXES[kind]}{snake(layout.idl)}_{snake(layout.event)}"
+    keys = {column.name for column in KEYS_OF[kind]}
+    # A table that stands there with our keys was made before names were written down.
+    ours = {name for name, columns in noted.catalog.items() if keys <= columns.keys()}
+    return free_name(base, taken | (noted.catalog.keys() - ours))
+
+
+def _table(stream: str, name: str, versions: Sequence[EventLayout], noted: Noted) -> EventTable:
+    keys = KEYS_OF[versions[0].kind]
+    columns = _Columns(
+        {column.name for column in keys}, noted.columns.get(name, ()), noted.catalog.get(name, {})
+    )
+    placed = [[columns.of(layout, *field) for field in layout.fields] for layout in versions]
+    used = list({column.name: column for row in placed for column in row}.values())
+    fields: dict[int, dict[str, str]] = {}
+    for layout, row in zip(versions, placed, strict=True):
+        # An IDL may have two events of one name: they share the table and its columns.
+        known = fields.setdefault(layout.since, {})
+        known.update((column.name, field) for column, (field, _) in zip(row, layout.fields, strict=True))
+    orders = {since: tuple(known.get(column.name) for column in used) for since, known in fields.items()}
+    typed = [Column(column.name, base_type(column.type), True) for column in used]
+    return EventTable(versions[0], TablePlan(stream, name, (*keys, *typed)), tuple(used), orders)
+
+
+class _Columns:
+    """Gives the fields of one table their columns: the one that was noted, else a new one with a free name."""
+
+    def __init__(self, keys: set[str], noted: Iterable[TypedColumn], catalog: Mapping[str, str]) -> None:
+        self._known = {(column.field, column.type): column for column in noted}
+        self._fields: dict[str, str] = {}
+        for column in noted:
+            self._fields.setdefault(column.field, column.type)
+        self._taken = keys | {column.name for column in noted}
+        self._catalog = catalog
+        self._layout: EventLayout | None = None
+        self._seen: dict[str, int] = {}
+        self._described: set[tuple[str, str]] = set()
+
+    def of(self, layout: EventLayout, field: str, declared: str) -> TypedColumn:
+        # Nothing tells two fields of one name of one layout apart but their order; the second is field#2.
+        if layout is not self._layout:
+            self._layout, self._seen = layout, {}
+        self._seen[field] = self._seen.get(field, 0) + 1
+        key = field if self._seen[field] == 1 else f"{field}#{self._seen[field]}"
+        found = self._known.get((key, declared))
+        docs = layout.field_docs.get(field, "")
+        if found is None:
+            found = self._made(key, field, declared, docs)
+            self._known[key, declared] = found
+            self._fields.setdefault(key, declared)
+            self._taken.add(found.name)
+        elif docs and docs != found.docs and (key, declared) not in self._described:
+            # The latest layout comes first, and its words count.
+            found = self._known[key, declared] = msgspec.structs.replace(found, docs=docs)
+        if docs:
+            self._described.add((key, declared))
+        return found
+
+    def _made(self, key: str, field: str, declared: str, docs: str) -> TypedColumn:
+        base = column_name(field)
+        first = self._fields.get(key)
+        change = None if first is None else f"{first} to {declared}"
+        if first is not None:
+            base = f"{base}_{type_suffix(declared)}"
+        plain = declared.replace(" ", "")
+        for name in (snake(field), free_name(base, self._taken)):
+            # Made before names were written down.
+            if first is None and name not in self._taken and self._catalog.get(name) == plain:
+                return TypedColumn(name, key, declared, docs)
+        return TypedColumn(free_name(base, self._taken | self._catalog.keys()), key, declared, docs, change)
+
+
+def base_type(declared: str) -> PgType:
     """`numeric(20,0)` is numeric. ValueError for a type that rows are not encoded to."""
     return PgType(declared.partition("(")[0].strip())
-
-
-def _snake(name: str) -> str:
-    """`PositionOpened` and `positionOpened` are position_opened; what no name may hold becomes _."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
-    return re.sub(r"[^a-z0-9_]", "_", spaced.lower())
-
-
-def _cut(name: str) -> str:
-    if len(name) <= MOST_NAME_BYTES:
-        return name
-    return f"{name[: MOST_NAME_BYTES - 9]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def rows_of(tables: EventTables, events: Sequence[Event]) -> dict[TablePlan, list[EventRow]]:
@@ -203,7 +340,33 @@ def rows_of(tables: EventTables, events: Sequence[Event]) -> dict[TablePlan, lis
         named.setdefault((event.program, event.name), []).append(event)
     found: dict[TablePlan, list[EventRow]] = {}
     for name, those in named.items():
-        table = tables.get(name)
+        table = tables.events.get(name)
         if table is not None:
             found.setdefault(table.plan, []).extend(map(table.row, those))
     return found
+
+
+def call_rows_of(
+    tables: EventTables, calls: Sequence[InstructionCall]
+) -> dict[TablePlan, list[InstructionRow]]:
+    """The instructions as rows; those that no layout fits in the table of unknown ones, where there is one."""
+    found: dict[TablePlan, list[InstructionRow]] = {}
+    for call in calls:
+        table = tables.instructions.get((call.program, call.name)) if call.name is not None else None
+        table = table or tables.unknown
+        if table is not None:
+            found.setdefault(table.plan, []).append(table.call_row(call))
+    return found
+
+
+_key_values = attrgetter(
+    "key.block_time", "key.slot", "key.tx_index", "key.ordinal", "key.signature", "program", "caller"
+)
+_call_keys = attrgetter(*(column.name for column in _CALL))
+
+
+@cache
+def _getter(names: tuple[str | None, ...]) -> Callable[[Mapping[Any, Any]], tuple[Any, ...]]:
+    if len(names) < 2:
+        return lambda values: tuple([values[name] for name in names])
+    return itemgetter(*names)

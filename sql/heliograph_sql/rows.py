@@ -12,7 +12,7 @@ from heliograph_core.event import Undecoded
 from heliograph_core.records import Record
 from heliograph_sql.batch import Batch
 from heliograph_sql.copy_encoder import Access
-from heliograph_sql.event_tables import EventTables, rows_of
+from heliograph_sql.event_tables import EventTables, call_rows_of, rows_of
 from heliograph_sql.plan import RECORD_PLANS, TablePlan, plan_of
 
 
@@ -102,6 +102,9 @@ def rows_by_table(batch: Batch, tables: EventTables) -> list[TableRows]:
     if transactions:
         written += [TableRows(TRANSACTIONS, transactions), TableRows(SIGNATURES, signatures)]
     written += [TableRows(plan, rows, "position") for plan, rows in rows_of(tables, batch.events).items()]
+    written += [
+        TableRows(plan, rows, "position") for plan, rows in call_rows_of(tables, batch.instructions).items()
+    ]
     return sorted(written, key=lambda table: table.plan.full_name)
 
 

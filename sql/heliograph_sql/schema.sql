@@ -562,7 +562,7 @@ CREATE TABLE heliograph.slots (
     seq bigint NOT NULL
 );
 
-COMMENT ON TABLE heliograph.slots IS 'Every covered slot that holds a transaction of the stream; seq is the commit that last wrote it.';
+COMMENT ON TABLE heliograph.slots IS 'Every slot that holds a transaction of the stream; seq is the commit that last wrote it. One that is not covered is an archive''s.';
 
 COMMENT ON COLUMN heliograph.slots.stream IS 'The stream.';
 
@@ -592,7 +592,9 @@ CREATE TABLE heliograph.streams (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     idl_count bigint DEFAULT 0 NOT NULL,
     genesis text,
-    leader_renewed timestamp with time zone
+    leader_renewed timestamp with time zone,
+    log_events boolean DEFAULT false NOT NULL,
+    instructions boolean DEFAULT false NOT NULL
 );
 
 COMMENT ON TABLE heliograph.streams IS 'A named set of programs that is indexed, covered, numbered and finalized as one.';
@@ -628,6 +630,10 @@ COMMENT ON COLUMN heliograph.streams.idl_count IS 'IDLs that were added to it; a
 COMMENT ON COLUMN heliograph.streams.genesis IS 'Genesis hash of the cluster that it is of; NULL until one was asked for the first time.';
 
 COMMENT ON COLUMN heliograph.streams.leader_renewed IS 'When the lease was renewed last; one from the future counts as ended.';
+
+COMMENT ON COLUMN heliograph.streams.log_events IS 'Text that the programs print behind Program log: may be an event in base64; for protocols that are known the protocol says it.';
+
+COMMENT ON COLUMN heliograph.streams.instructions IS 'Instructions have tables too.';
 
 CREATE VIEW heliograph.completeness AS
  SELECT s.name AS stream,
@@ -900,6 +906,53 @@ COMMENT ON COLUMN heliograph.transactions.compute_units IS 'Compute units that i
 COMMENT ON COLUMN heliograph.transactions.version IS 'legacy, 0 or 1; NULL where only the log lines were fetched.';
 
 COMMENT ON COLUMN heliograph.transactions.truncated IS 'The cluster cut the log lines; events by log may be missing.';
+
+CREATE TABLE heliograph.typed_columns (
+    stream text NOT NULL,
+    table_name text NOT NULL,
+    column_name text NOT NULL,
+    number integer NOT NULL,
+    field text NOT NULL,
+    type text NOT NULL,
+    docs text NOT NULL
+);
+
+COMMENT ON TABLE heliograph.typed_columns IS 'Which column holds which field; a field whose type changed has a column for each type.';
+
+COMMENT ON COLUMN heliograph.typed_columns.stream IS 'The stream.';
+
+COMMENT ON COLUMN heliograph.typed_columns.table_name IS 'Table in the stream''s schema.';
+
+COMMENT ON COLUMN heliograph.typed_columns.column_name IS 'Its column; it stays.';
+
+COMMENT ON COLUMN heliograph.typed_columns.number IS 'Order in which columns were made, from 1.';
+
+COMMENT ON COLUMN heliograph.typed_columns.field IS 'The field''s name in the IDL; of an instruction, account:NAME is the address of an account.';
+
+COMMENT ON COLUMN heliograph.typed_columns.type IS 'Type of the column.';
+
+COMMENT ON COLUMN heliograph.typed_columns.docs IS 'What the latest IDL that has the field says of it; empty where it says nothing.';
+
+CREATE TABLE heliograph.typed_tables (
+    stream text NOT NULL,
+    kind text NOT NULL,
+    program text NOT NULL,
+    item text NOT NULL,
+    table_name text NOT NULL,
+    CONSTRAINT typed_tables_kind_check CHECK ((kind = ANY (ARRAY['event'::text, 'account'::text, 'instruction'::text, 'history'::text, 'unknown'::text])))
+);
+
+COMMENT ON TABLE heliograph.typed_tables IS 'Which table of a stream''s schema holds which event, account type or instruction of its IDLs.';
+
+COMMENT ON COLUMN heliograph.typed_tables.stream IS 'The stream; its schema has the same name.';
+
+COMMENT ON COLUMN heliograph.typed_tables.kind IS 'event, account or instruction; history: past states of all accounts; unknown: instructions that no IDL reads.';
+
+COMMENT ON COLUMN heliograph.typed_tables.program IS 'Address of the program, base58; empty for history and unknown.';
+
+COMMENT ON COLUMN heliograph.typed_tables.item IS 'Its name in the IDL; empty for history and unknown.';
+
+COMMENT ON COLUMN heliograph.typed_tables.table_name IS 'Its table; it stays.';
 
 CREATE TABLE heliograph.undecoded (
     stream text NOT NULL,
@@ -2835,6 +2888,18 @@ ALTER TABLE ONLY heliograph.streams
 ALTER TABLE ONLY heliograph.transactions
     ADD CONSTRAINT transactions_pkey PRIMARY KEY (block_time, slot, tx_index, stream);
 
+ALTER TABLE ONLY heliograph.typed_columns
+    ADD CONSTRAINT typed_columns_pkey PRIMARY KEY (stream, table_name, column_name);
+
+ALTER TABLE ONLY heliograph.typed_columns
+    ADD CONSTRAINT typed_columns_stream_table_name_field_type_key UNIQUE (stream, table_name, field, type);
+
+ALTER TABLE ONLY heliograph.typed_tables
+    ADD CONSTRAINT typed_tables_pkey PRIMARY KEY (stream, kind, program, item);
+
+ALTER TABLE ONLY heliograph.typed_tables
+    ADD CONSTRAINT typed_tables_stream_table_name_key UNIQUE (stream, table_name);
+
 ALTER TABLE ONLY heliograph.undecoded
     ADD CONSTRAINT undecoded_pkey PRIMARY KEY (block_time, slot, tx_index, ordinal, stream);
 
@@ -3018,3 +3083,9 @@ ALTER TABLE ONLY heliograph.slots
 
 ALTER TABLE ONLY heliograph.stale_ranges
     ADD CONSTRAINT stale_ranges_stream_fkey FOREIGN KEY (stream) REFERENCES heliograph.streams(name) ON DELETE CASCADE;
+
+ALTER TABLE ONLY heliograph.typed_columns
+    ADD CONSTRAINT typed_columns_stream_table_name_fkey FOREIGN KEY (stream, table_name) REFERENCES heliograph.typed_tables(stream, table_name) ON DELETE CASCADE;
+
+ALTER TABLE ONLY heliograph.typed_tables
+    ADD CONSTRAINT typed_tables_stream_fkey FOREIGN KEY (stream) REFERENCES heliograph.streams(name) ON DELETE CASCADE;

@@ -1,4 +1,4 @@
-"""Writes the current state of objects: balances, markets, positions, accounts; one statement a table and commit."""
+"""Writes the current state of objects: balances, markets, positions; one statement a table and commit."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ from typing import Any
 
 import asyncpg
 
-from heliograph_core.account import AccountState
 from heliograph_core.records import Balance, Market, MarketState, Position, State
 from heliograph_sql.copying import Refused, first_line, is_refusal
-from heliograph_sql.json_text import json_text
 from heliograph_sql.plan import STATE_PLANS, PgType, TablePlan, plan_of
 from heliograph_sql.queries import load
 
 _NUL, _STANDIN = "\0", "\N{SYMBOL FOR NULL}"
-ACCOUNTS = TablePlan("heliograph", "accounts", ())
 MARKETS = plan_of(Market, "perps", "markets")
 
 
@@ -50,40 +47,12 @@ async def write_positions(connection: Any, positions: Sequence[Position], *, car
     )
 
 
-async def write_accounts(
-    connection: Any, stream: str, accounts: Sequence[AccountState], *, careful: bool
-) -> list[Refused]:
-    """Upserts accounts; a state older than the stored one is ignored."""
-    latest: dict[str, AccountState] = {}
-    for account in accounts:
-        known = latest.get(account.address)
-        if known is None or account.slot >= known.slot:
-            latest[account.address] = account
-    rows = [latest[address] for address in sorted(latest)]
-    statement = load("states.sql")["upsert_accounts"]
-
-    def arguments(some: Sequence[AccountState]) -> list[Any]:
-        return [
-            stream,
-            [account.address for account in some],
-            [account.program for account in some],
-            [_text(account.name) for account in some],
-            [account.slot for account in some],
-            [account.lamports for account in some],
-            [account.data for account in some],
-            [None if account.fields is None else json_text(account.fields) for account in some],
-            [_text(account.reason) for account in some],
-        ]
-
-    return await _execute(connection, statement, ACCOUNTS, rows, arguments, careful)
-
-
 def columns_of(plan: TablePlan, rows: Sequence[Any]) -> list[list[Any]]:
     """The rows as one list a column, as `unnest` takes them; NUL in text becomes U+2400."""
     columns: list[list[Any]] = []
     for column in plan.columns:
         values = [getattr(row, column.name) for row in rows]
-        columns.append([_text(value) for value in values] if column.type is PgType.TEXT else values)
+        columns.append([storable(value) for value in values] if column.type is PgType.TEXT else values)
     return columns
 
 
@@ -101,12 +70,13 @@ async def _write(
         columns = columns_of(plan, some)
         return columns if beside is None else [*columns, [beside[id(row)] for row in some]]
 
-    return await _execute(connection, statement, plan, rows, arguments, careful)
+    return await execute_careful(connection, statement, plan, rows, arguments, careful)
 
 
-async def _execute(
+async def execute_careful(
     connection: Any, statement: str, plan: TablePlan, rows: Sequence[Any], arguments: Any, careful: bool
 ) -> list[Refused]:
+    """Runs the statement on all rows at once; careful: finds those that are refused by halving, and returns them."""
     if not rows:
         return []
     if not careful:
@@ -122,8 +92,8 @@ async def _execute(
             return [Refused(plan, rows[0], first_line(error))]
         middle = len(rows) // 2
         return [
-            *await _execute(connection, statement, plan, rows[:middle], arguments, careful),
-            *await _execute(connection, statement, plan, rows[middle:], arguments, careful),
+            *await execute_careful(connection, statement, plan, rows[:middle], arguments, careful),
+            *await execute_careful(connection, statement, plan, rows[middle:], arguments, careful),
         ]
     return []
 
@@ -151,5 +121,6 @@ def _position_id(position: Position) -> tuple[str, int, int, int]:
     )
 
 
-def _text(value: str | None) -> str | None:
+def storable(value: str | None) -> str | None:
+    """The text as PostgreSQL takes it: NUL becomes U+2400."""
     return value.replace(_NUL, _STANDIN) if value is not None and _NUL in value else value

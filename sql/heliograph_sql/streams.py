@@ -16,14 +16,23 @@ from heliograph_sql.queries import load
 # A stream's name is also the name of the schema of its events; PostgreSQL cuts names at 63 bytes.
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _RESERVED = frozenset(
-    {"heliograph", "heliograph_compat", "heliograph_rollup", "perps", "public", "information_schema"}
+    {
+        "heliograph",
+        "heliograph_compat",
+        "heliograph_rollup",
+        "information_schema",
+        "perps",
+        "public",
+        "timescaledb_experimental",
+        "timescaledb_information",
+    }
 )
 
 
 class StreamRow(msgspec.Struct, frozen=True, kw_only=True):
     """A stream as the database knows it.
 
-    programs: addresses. first_slot: from where completeness is counted. seq: number of the latest commit, 0 before the
+    programs: addresses. log_events: text they print may be an event. instructions: these have tables too. first_slot: from where completeness is counted. seq: number of the latest commit, 0 before the
     first. head_slot: highest covered slot, head_time: unix seconds of the last block at or below it. final_slot: rows at
     or below are final. accounts_through: context slot of the last reconciled account snapshot. led: a leader's lease
     was alive when this was read. genesis: hash of the cluster that it is of, None before one was asked.
@@ -42,12 +51,24 @@ class StreamRow(msgspec.Struct, frozen=True, kw_only=True):
     leader: str | None
     led: bool
     genesis: str | None = None
+    log_events: bool = False
+    instructions: bool = False
 
 
 async def add_stream(
-    database: Database, name: str, *, protocol: str, programs: Sequence[str], first_slot: int
+    database: Database,
+    name: str,
+    *,
+    protocol: str,
+    programs: Sequence[str],
+    first_slot: int,
+    log_events: bool = False,
+    instructions: bool = False,
 ) -> StreamRow:
     """The stream, made where it did not exist; adding the same one again changes nothing.
+
+    log_events: text that its programs print behind `Program log:` may be an event; protocols that are known say it
+    themselves. instructions: they have tables too.
 
     Raises SettingsError for a name that cannot be a schema's or is taken, and for a stream of that name that is
     another one (other protocol or programs). A first_slot that differs from the stored one is not applied.
@@ -56,7 +77,9 @@ async def add_stream(
     queries = load("streams.sql")
     async with database.acquire() as connection, connection.transaction():
         # The insert comes first: a second process waits on its key here, and then finds the stream made.
-        made = await connection.execute(queries["add_stream"], name, protocol, list(programs), first_slot)
+        made = await connection.execute(
+            queries["add_stream"], name, protocol, list(programs), first_slot, log_events, instructions
+        )
         if made == "INSERT 0 1":
             if await connection.fetchval(queries["find_schema"], name):
                 raise SettingsError(
@@ -71,6 +94,11 @@ async def add_stream(
         raise SettingsError(
             f"stream {name!r} exists as {stream.protocol} of {', '.join(stream.programs)}, "
             f"not {protocol} of {', '.join(programs)}: choose another name, or index into another database"
+        )
+    if (stream.log_events, stream.instructions) != (log_events, instructions):
+        raise SettingsError(
+            f"stream {name!r} exists with log_events {stream.log_events} and instructions {stream.instructions}: "
+            "that is said once, when it is added: say the same, or choose another name"
         )
     return stream
 

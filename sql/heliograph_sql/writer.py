@@ -20,12 +20,14 @@ from heliograph_core.account import AccountState
 from heliograph_core.errors import DatabaseError, IdlConflict, LeaseLost, WriteConflict
 from heliograph_core.records import MarketState, PositionChange, State
 from heliograph_core.slot import Slot
+from heliograph_sql.account_writing import write_accounts
+from heliograph_sql.archived import clear_archived, store_archived
 from heliograph_sql.batch import Batch, Incident, Origin
 from heliograph_sql.commit_figures import CommitFigures
 from heliograph_sql.copying import is_refusal
 from heliograph_sql.correction import clear_slots, store_slots
 from heliograph_sql.database import Database
-from heliograph_sql.event_tables import EventTables
+from heliograph_sql.event_tables import NO_TABLES, EventTables
 from heliograph_sql.folding import finish_refold, fold_live, mark_dirty, prepare_refold
 from heliograph_sql.idls import UndecodedPlace
 from heliograph_sql.json_text import json_text
@@ -33,7 +35,7 @@ from heliograph_sql.prepared import Prepared, prepare
 from heliograph_sql.queries import load
 from heliograph_sql.row_writing import Written, has_doubles, write_rows
 from heliograph_sql.sessions import begin_writing, end_sessions
-from heliograph_sql.states import write_accounts, write_states
+from heliograph_sql.states import write_states
 
 CHANNEL = "heliograph"
 """NOTIFY channel of commits; the payload is `<stream> <seq>`."""
@@ -65,7 +67,7 @@ class Writer:
         self.stream = stream
         self.holder = holder
         self.claim_ttl_s = claim_ttl_s
-        self._event_tables = event_tables or {}
+        self._event_tables = event_tables if event_tables is not None else NO_TABLES
         self._figures = figures or CommitFigures()
         self._idl_count = idl_count
 
@@ -92,6 +94,7 @@ class Writer:
     async def commit(self, given: Batch | Prepared, *, epoch: int | None) -> int:
         """Writes the batch and covers its range; the commit's seq.
 
+        What archives wrote of the range is deleted; the commit then is of kind `correct`.
         epoch: of the lease, given by the stream's leader, who also folds positions; None for every other writer.
         """
         prepared = await self.prepare(given) if isinstance(given, Batch) else given
@@ -101,6 +104,14 @@ class Writer:
             # epoch and the coverage keep two from writing one slot.
             await self.claim(batch.first, batch.last)
         return await self._twice(lambda careful: self._commit(prepared, epoch, careful), prepared, "apply")
+
+    async def add_archived(self, batch: Batch) -> int:
+        """Writes the batch and covers nothing: an archive cannot vouch for its slots; the seq.
+
+        Raises WriteConflict where one of its slots is covered, or one of its transactions is stored already.
+        """
+        prepared = await self.prepare(batch)
+        return await self._twice(lambda careful: self._add_archived(prepared, careful), prepared, "apply")
 
     async def rewrite_slots(
         self,
@@ -196,7 +207,9 @@ class Writer:
 
         async def once(careful: bool) -> int:
             async with self._transaction(first, last) as connection:
-                refused = await write_accounts(connection, self.stream, accounts, careful=careful)
+                refused = await write_accounts(
+                    connection, self.stream, accounts, self._event_tables, careful=careful
+                )
                 refused += await write_states(connection, projected, slots, careful=careful)
                 await self._lock(connection, epoch)
                 return await self._number(
@@ -217,8 +230,13 @@ class Writer:
     async def _commit(self, prepared: Prepared, epoch: int | None, careful: bool) -> int:
         batch = prepared.batch
         async with self._transaction(batch.first, batch.last) as connection:
+            cleared = await clear_archived(connection, self.stream, batch)
             written = await self._write(connection, prepared, epoch, careful)
+            if cleared is not None:
+                await mark_dirty(connection, self.stream, cleared.keys)
             await self._lock(connection, epoch)
+            if cleared is not None:
+                await self._mark_stale(connection, cleared.times)
             extended = await connection.fetchval(
                 self._queries["extend_coverage"], self.stream, batch.first, batch.last, batch.final
             )
@@ -235,12 +253,34 @@ class Writer:
                 self.holder,
                 *slot_columns(batch.slots),
                 *_incident_columns([*batch.incidents, *written.incidents]),
-                "apply",
+                "apply" if cleared is None else "correct",
                 batch.origin,
                 *_times(batch.slots),
                 written.count,
             )
         assert isinstance(seq, int)
+        self._figures.add_rows(written.tables)
+        return seq
+
+    async def _add_archived(self, prepared: Prepared, careful: bool) -> int:
+        batch = prepared.batch
+        async with self._transaction(batch.first, batch.last) as connection:
+            written = await self._write(connection, prepared, None, careful)
+            await self._lock(connection, None)
+            await store_archived(connection, self.stream, batch.slots)
+            await self._mark_stale(connection, [slot.block_time for slot in batch.slots])
+            first_time, last_time = _times(batch.slots)
+            seq = await self._number(
+                connection,
+                "apply",
+                batch.origin,
+                first=batch.first,
+                last=batch.last,
+                first_time=first_time,
+                last_time=last_time,
+                rows=written.count,
+                incidents=[*batch.incidents, *written.incidents],
+            )
         self._figures.add_rows(written.tables)
         return seq
 

@@ -21,9 +21,10 @@ import pytest
 from heliograph_cli.app import run
 from heliograph_core.errors import SettingsError
 from heliograph_sql.database import Database
-from heliograph_sql.event_tables import EventLayout, ensure_event_tables, event_tables
+from heliograph_sql.event_tables import EventLayout
 from heliograph_sql.export import Request, parse_bound
 from heliograph_sql.streams import add_stream
+from heliograph_sql.table_making import make_tables
 
 parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed: heliograph[parquet]")
 
@@ -52,7 +53,7 @@ async def filled(database: Database, database_url: str) -> str:
             ("ratio", "double precision"),
         ),
     )
-    await ensure_event_tables(database, "s", event_tables("s", [layout]).values())
+    await make_tables(database, "s", [layout])
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(
             "INSERT INTO perps.trades SELECT 's', to_timestamp(%s + n / 2), 2 * n, 0, 0, 0, 'sig' || n, 'P', 'M', n::text, "

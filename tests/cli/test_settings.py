@@ -140,7 +140,7 @@ def test_streams_are_read() -> None:
             {"streams": {"a": {"programs": []}}},
             (
                 "streams.a.protocol is missing in heliograph.toml: "
-                "Name of the protocol that gives the programs' events their meaning."
+                "Name of the protocol that gives the programs' events their meaning; `anchor` is any program with an IDL."
             ),
         ),
     ],

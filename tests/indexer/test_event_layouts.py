@@ -129,7 +129,9 @@ async def test_every_event_that_was_said_stands_in_its_table(database: Database)
     async with database.acquire() as connection:
         fills = await connection.fetch("SELECT * FROM godark.order_filled ORDER BY slot, tx_index, ordinal")
         orders = await connection.fetchval("SELECT count(*) FROM godark.order_placed")
-        tables = await connection.fetchval("SELECT count(*) FROM pg_tables WHERE schemaname = 'godark'")
+        tables = await connection.fetchval(
+            "SELECT count(*) FROM heliograph.typed_tables WHERE stream = 'godark' AND kind = 'event'"
+        )
     said = sorted(truth["perps.trades"], key=lambda row: (row["slot"], row["tx_index"], row["ordinal"]))
     assert [_fill(dict(row)) for row in fills] == [
         {

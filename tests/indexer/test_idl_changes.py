@@ -56,3 +56,13 @@ def test_a_new_discriminator_is_told() -> None:
     assert told(idl(A={"x": "u8"}), idl(A={"x": "u8", "_": [9, 9]})) == [
         "discriminator changes: A (01 to 0909)"
     ]
+
+
+def test_accounts_are_told_of_too() -> None:
+    def held(kind: str) -> Any:
+        pool = {"name": "Pool", "type": {"kind": "struct", "fields": [{"name": "x", "type": kind}]}}
+        return read_idl(
+            {"name": "made", "version": "0.1.0", "instructions": [], "accounts": [pool], "types": []}
+        )
+
+    assert told(held("u8"), held("u16")) == ["type changes: account Pool.x (smallint to integer)"]

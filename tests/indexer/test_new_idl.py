@@ -17,12 +17,16 @@ from heliograph_indexer.pipeline import make_batch
 from heliograph_indexer.projection import project_slots
 from heliograph_indexer.protocols import PROTOCOLS
 from heliograph_sql.database import Database
-from heliograph_sql.event_tables import ensure_event_tables, event_tables
 from heliograph_sql.idls import list_idls
 from heliograph_sql.streams import add_stream, read_coverage
+from heliograph_sql.table_making import make_tables
 from heliograph_sql.writer import Writer
 
 GODARK = PROTOCOLS["godark"]
+COLUMNS = """
+SELECT column_name, data_type FROM information_schema.columns
+WHERE (table_schema, table_name) = ('godark', 'oracle_price_updated')
+"""
 PROGRAM = GODARK.programs["godark_positions"]
 CALLER = "JUP6LkbZbjS1jKKwapdHNy74zcZ3tLUZoi5QNyVTaV4"
 
@@ -38,8 +42,7 @@ class Rig:
             self.database, "godark", protocol="godark", programs=list(GODARK.programs.values()), first_slot=1
         )
         layouts = Layouts.of(GODARK)
-        tables = event_tables("godark", layouts_of(layouts))
-        await ensure_event_tables(self.database, "godark", tables.values())
+        tables = (await make_tables(self.database, "godark", layouts_of(layouts))).tables
         old = [chain.slot(number) for number in (1, 2)]
         new = [chain.slot(number, chain.event(number * 1_000_000) + b"\7") for number in (3, 4)]
         slots = (*old, *new, chain.slot(5, chain.event(1) + b"\7\7"))
@@ -193,10 +196,47 @@ async def test_a_later_start_decodes_the_same_and_tells_the_choice(rig: Rig, gro
 
 
 async def test_an_idl_that_the_tables_cannot_hold_is_not_stored(rig: Rig, grown: Any) -> None:
+    await rig.fetch("ALTER TABLE godark.oracle_price_updated ALTER price TYPE text")
+    with pytest.raises(
+        DatabaseError, match=r"oracle_price_updated\.price is stored as text .* alter it back"
+    ):
+        await rig.add(grown())
+    assert await list_idls(rig.database, "godark") == []
+    assert "venue" not in dict(await rig.fetch(COLUMNS))
+
+
+async def test_a_changed_type_is_a_column_more_and_each_row_stands_in_its_own(
+    rig: Rig, oracle_chain: Any, grown: Any
+) -> None:
+    assert (await rig.add(grown())).changes == ()
+    arrived = await rig.add(grown("string"), first_slot=9)
+    [told] = arrived.changes
+    assert told == (
+        "godark.oracle_price_updated: field venue changes from smallint to text, and goes to column venue_text; "
+        "what is stored stays"
+    )
+    layouts = await open_layouts(rig.database, "godark", GODARK)
+    tables = await open_event_tables(rig.database, "godark", layouts)
+    slots = (
+        oracle_chain.slot(8, oracle_chain.event(8) + b"\7"),
+        oracle_chain.slot(9, oracle_chain.event(9) + b"\2\0\0\0ab"),
+    )
+    decoded = [decode_slot(slot, layouts) for slot in slots]
+    projected = project_slots("godark", decoded, GODARK)
+    batch = make_batch("godark", Span(8, 9, slots), decoded, projected, "live")
+    await Writer(rig.database, "godark", "test", event_tables=tables).commit(batch, epoch=None)
+    rows = "SELECT slot, venue, venue_text FROM godark.oracle_price_updated WHERE slot > 2 ORDER BY slot"
+    assert await rig.fetch(rows) == [(3, 7, None), (4, 7, None), (8, 7, None), (9, None, "ab")]
+
+
+async def test_a_field_that_the_new_idl_lacks_keeps_its_column_and_its_rows(rig: Rig, grown: Any) -> None:
     await rig.add(grown())
-    with pytest.raises(DatabaseError, match="venue is stored as smallint"):
-        await rig.add(grown("string"), first_slot=9)
-    assert [each.first_slot for each in await list_idls(rig.database, "godark")] == [3]
+    await rig.add(GODARK.idls()[PROGRAM], first_slot=9)
+    layouts = await open_layouts(rig.database, "godark", GODARK)
+    tables = await open_event_tables(rig.database, "godark", layouts)
+    assert "venue" in tables[PROGRAM, "OraclePriceUpdated"].plan.column_names
+    rows = "SELECT slot, venue FROM godark.oracle_price_updated WHERE slot > 2 ORDER BY slot"
+    assert await rig.fetch(rows) == [(3, 7), (4, 7)]
 
 
 async def test_the_decoder_of_a_slot_is_the_one_in_force_there(

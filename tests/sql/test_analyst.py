@@ -13,11 +13,12 @@ import pytest
 from heliograph_core.errors import DatabaseError, SettingsError
 from heliograph_sql.analyst import add_analyst, ensure_group, list_analysts, remove_analyst
 from heliograph_sql.database import Database
-from heliograph_sql.event_tables import EventLayout, ensure_event_tables, event_tables
+from heliograph_sql.event_tables import EventLayout
 from heliograph_sql.migrate import migrate
 from heliograph_sql.queries import load
 from heliograph_sql.rollup import Rollup
 from heliograph_sql.streams import add_stream
+from heliograph_sql.table_making import make_tables
 from heliograph_sql.writer import Writer
 
 READABLE = (
@@ -87,7 +88,7 @@ async def test_an_analyst_reads_what_is_meant_for_analysts_and_nothing_else(
         connection.execute("CREATE TABLE heliograph.secret (word text)")
     await add_stream(database, "later", protocol="godark", programs=["P"], first_slot=0)
     layout = EventLayout(program="P", idl="sample", event="Said", fields=(("what", "text"),))
-    await ensure_event_tables(database, "later", event_tables("later", [layout]).values())
+    await make_tables(database, "later", [layout])
     writer = Writer(database, "later", "holder")
     make.stream = "later"
     await writer.commit(make.batch(0, 100_000, [make.trade(5), make.trade(99_000)]), epoch=None)

@@ -4,16 +4,18 @@ import os
 import uuid
 from collections.abc import Iterator
 
+import msgspec
 import psycopg
 import pytest
 from psycopg import sql
 
 from heliograph_sql.database import Database
-from heliograph_sql.event_tables import EventLayout, ensure_event_tables, event_tables
+from heliograph_sql.event_tables import EventLayout, Kind
 from heliograph_sql.hypertables import enable_timescale
 from heliograph_sql.migrate import migrate
 from heliograph_sql.queries import load
 from heliograph_sql.streams import add_stream
+from heliograph_sql.table_making import make_tables
 from heliograph_sql.tier import Edition
 
 TIMESCALE = os.environ.get("HELIOGRAPH_TEST_DATABASE")
@@ -79,14 +81,26 @@ def test_tables_that_were_plain_are_cut_later_and_keep_their_rows(timescale_url:
         assert ("perps.late",) in connection.execute(CUT).fetchall()
 
 
-async def test_tables_of_events_are_cut_when_they_are_made(timescale_url: str) -> None:
+async def test_tables_made_from_idls_are_cut_when_they_are_made_and_grow(timescale_url: str) -> None:
     migrate(timescale_url)
-    tables = event_tables(
-        "s", [EventLayout(program="P", idl="sample", event="Said", fields=(("what", "text"),))]
-    )
+    layout = EventLayout(program="P", idl="sample", event="Said", fields=(("what", "text"),))
+    kinds: tuple[Kind, ...] = ("account", "instruction")
+    others = [
+        *(msgspec.structs.replace(layout, kind=kind) for kind in kinds),
+        EventLayout("", "", "", (), kind="history"),
+        EventLayout("", "", "", (), kind="unknown"),
+    ]
     async with await Database.open(timescale_url) as database:
         await add_stream(database, "s", protocol="godark", programs=["P"], first_slot=1)
-        await ensure_event_tables(database, "s", tables.values())
-        await ensure_event_tables(database, "s", tables.values())
+        await make_tables(database, "s", [layout, *others])
+        grown = EventLayout("P", "sample", "Said", (("what", "bigint"), ("more", "jsonb")), since=5)
         async with database.acquire() as connection:
-            assert "s.said" in [row[0] for row in await connection.fetch(CUT)]
+            await connection.execute("INSERT INTO s.said VALUES (now(), 1, 0, 0, 'sig', 'P', NULL, 'x')")
+        made = await make_tables(database, "s", [layout, grown, *others])
+        assert len(made.changes) == 1
+        async with database.acquire() as connection:
+            cut = {row[0] for row in await connection.fetch(CUT)}
+            rows = await connection.fetch("SELECT what, what_bigint, more FROM s.said")
+    of_stream = {table for table in cut if table.startswith("s.")}
+    assert of_stream == {"s.said", "s.instruction_said", "s.account_history", "s.instructions_unknown"}
+    assert [tuple(row) for row in rows] == [("x", None, None)]

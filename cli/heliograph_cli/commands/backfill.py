@@ -17,9 +17,10 @@ from heliograph_backfill.plan import seconds_of
 from heliograph_backfill.slot_time import first_slot_since
 from heliograph_cli.settings import Settings
 from heliograph_cli.store import opened
-from heliograph_cli.streams import protocol_of, slot_of_now
+from heliograph_cli.streams import slot_of_now
 from heliograph_cli.summary import duration
 from heliograph_core.errors import RpcError, SettingsError
+from heliograph_indexer.protocols import protocol_of
 from heliograph_indexer.rpc.cluster import Cluster
 from heliograph_indexer.rpc.pool import Pool
 from heliograph_sql.database import Database
@@ -54,12 +55,12 @@ async def backfill(
         final = await cluster.slot("finalized")
         if last is None or last > final:
             if last is not None:
-                _say(console, f"slot {last} is not final yet: filling to slot {final}, the newest final one")
+                say(console, f"slot {last} is not final yet: filling to slot {final}, the newest final one")
             last = final
         job = BackfillJob(
             store.database,
             stream,
-            protocol_of(stream.protocol),
+            protocol_of(stream),
             indexer,
             cluster,
             first=first,
@@ -77,7 +78,7 @@ async def backfill(
                 with suppress(asyncio.CancelledError):
                     await task
         row = await get_stream(store.database, name)
-        _say(console, summary_of(job.progress, name, time.monotonic() - began))
+        say(console, summary_of(job.progress, name, time.monotonic() - began))
         if row is not None:
             await _tell_completeness(console, store.database, row, first)
     return 0
@@ -88,9 +89,9 @@ async def _slot_ago(cluster: Cluster, ago_s: int, console: Console) -> int:
     kept_from = await _kept_from(cluster)
     first = await first_slot_since(cluster, wanted, kept_from, await cluster.slot("finalized"))
     shown = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(wanted))
-    _say(console, f"{shown} was slot {first}")
+    say(console, f"{shown} was slot {first}")
     if first == kept_from and kept_from:
-        _say(console, f"{cluster.endpoint} keeps no blocks before slot {kept_from}")
+        say(console, f"{cluster.endpoint} keeps no blocks before slot {kept_from}")
     return first
 
 
@@ -110,10 +111,10 @@ async def _kept_from(cluster: Cluster) -> int:
 
 async def _tell_completeness(console: Console, database: Database, stream: StreamRow, first: int) -> None:
     if stream.first_slot <= first:
-        _say(console, f"{stream.name} is complete from slot {stream.first_slot} on, as far as it is covered")
+        say(console, f"{stream.name} is complete from slot {stream.first_slot} on, as far as it is covered")
         return
     gaps = (await read_coverage(database, stream.name)).gaps(first, stream.first_slot - 1)
-    _say(
+    say(
         console,
         f"completeness of {stream.name} still counts from slot {stream.first_slot}: {len(gaps)} slots below it are not covered",
     )
@@ -139,7 +140,7 @@ async def _show(console: Console, job: BackfillJob, running: asyncio.Task[None],
     else:
         while not running.done():
             await asyncio.wait({running}, timeout=PLAIN_S)
-            _say(console, f"{time.strftime('%H:%M:%S')}  {line_of(job.progress, name)}")
+            say(console, f"{time.strftime('%H:%M:%S')}  {line_of(job.progress, name)}")
     running.result()
 
 
@@ -170,6 +171,7 @@ def summary_of(progress: JobProgress, name: str, seconds: float) -> str:
     )
 
 
-def _say(console: Console, text: str) -> None:
+def say(console: Console, text: str) -> None:
+    """Prints a line at once, as long as it is."""
     console.print(text, soft_wrap=True, markup=False, highlight=False)
     console.file.flush()

@@ -8,20 +8,17 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from solders.pubkey import Pubkey
-
 from heliograph_cli.settings import Settings
 from heliograph_cli.store import opened
-from heliograph_cli.streams import PATIENCE_S, protocol_of
-from heliograph_core.errors import IdlError, SettingsError
+from heliograph_cli.stream_idls import check_address, fetch_documents, read_document
+from heliograph_cli.streams import PATIENCE_S
+from heliograph_core.errors import SettingsError
 from heliograph_indexer.decode import Layouts
 from heliograph_indexer.idl.model import Idl
 from heliograph_indexer.idl.reader import read_idl
 from heliograph_indexer.idl_changes import changes
 from heliograph_indexer.new_idl import add_new_idl
-from heliograph_indexer.rpc.cluster import Cluster
-from heliograph_indexer.rpc.idl import fetch_idl
-from heliograph_indexer.rpc.pool import Pool
+from heliograph_indexer.protocols import protocol_of
 from heliograph_indexer.settings import IndexerSettings
 from heliograph_sql.database import Database
 from heliograph_sql.idls import list_idls
@@ -30,7 +27,7 @@ from heliograph_sql.streams import StreamRow, get_stream, list_streams
 
 async def fetch(settings: Settings, program: str, *, output: Path | None) -> int:
     """Writes the document to `output`, or to stdout. Raises SettingsError, IdlError, RpcError."""
-    _check_address(program)
+    check_address(program)
     document = await _fetched(settings.indexing(), program)
     # What cannot be read is of no use to anybody: told here, not when it is needed.
     idl = read_idl(document)
@@ -52,7 +49,7 @@ async def list_all(settings: Settings, stream: str | None) -> int:
     async with opened(settings.database) as store:
         streams = [await _stream(store.database, stream)] if stream else await list_streams(store.database)
         for each in streams:
-            layouts = Layouts.of(protocol_of(each.protocol), await list_idls(store.database, each.name))
+            layouts = Layouts.of(protocol_of(each), await list_idls(store.database, each.name))
             for program in each.programs:
                 for version in layouts.history(program):
                     idl = version.decoder.idl
@@ -83,7 +80,7 @@ async def add(settings: Settings, stream: str, file: Path, *, from_slot: int, pr
         arrived = await add_new_idl(
             store.database,
             stream,
-            protocol_of(row.protocol),
+            protocol_of(row),
             program=address,
             first_slot=from_slot,
             document=document,
@@ -93,6 +90,8 @@ async def add(settings: Settings, stream: str, file: Path, *, from_slot: int, pr
         f"stream {stream}: {idl.name} is in force from slot {from_slot}; {arrived.decoded} events were decoded with "
         f"it, {arrived.left} are left undecoded"
     )
+    for change in arrived.changes:
+        print(change)
     return 0
 
 
@@ -122,28 +121,8 @@ def diff(old: Path, new: Path) -> int:
 
 async def _fetched(settings: IndexerSettings, program: str) -> bytes:
     limits = replace(settings.rpc, attempts=1, deadline_s=min(PATIENCE_S, settings.rpc.deadline_s))
-    async with Pool.open(settings.endpoint_urls, limits) as pool:
-        return (await fetch_idl(Cluster(pool, settings.commitment), program)).document
-
-
-def _check_address(program: str) -> None:
-    try:
-        Pubkey.from_string(program)
-    except ValueError:
-        raise SettingsError(f"{program!r} is no address: give a program's, 32 bytes in base58") from None
+    return (await fetch_documents(replace(settings, rpc=limits), [program]))[program]
 
 
 def _read(file: Path) -> Idl:
     return read_document(file)[0]
-
-
-def read_document(file: Path) -> tuple[Idl, bytes]:
-    """Raises SettingsError, naming the file."""
-    try:
-        document = file.read_bytes()
-    except OSError as error:
-        raise SettingsError(f"{file} cannot be read ({error.strerror}): name another file") from None
-    try:
-        return read_idl(document), document
-    except IdlError as error:
-        raise SettingsError(f"IDL {file} is at fault at {error}") from error

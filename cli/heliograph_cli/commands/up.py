@@ -14,13 +14,14 @@ from heliograph_cli.listener import listen, serving, url
 from heliograph_cli.parts import Parts
 from heliograph_cli.settings import Settings
 from heliograph_cli.store import opened
-from heliograph_cli.streams import ensure_stream, protocol_of, slot_of_now
+from heliograph_cli.streams import ensure_stream, slot_of_now
 from heliograph_cli.summary import Summary
 from heliograph_core.errors import SettingsError
 from heliograph_graphql.app import create_app
 from heliograph_graphql.metrics import metrics_app
 from heliograph_indexer.figures import IndexerFigures
 from heliograph_indexer.indexer import Indexer
+from heliograph_indexer.protocols import protocol_of
 from heliograph_indexer.settings import shown_url
 from heliograph_sql.database import Database
 from heliograph_sql.rollup import Rollup
@@ -113,5 +114,5 @@ async def _streams(database: Database, settings: Settings, only: Sequence[str]) 
             "or add one with `heliograph stream add`"
         )
     for stream in chosen:
-        protocol_of(stream.protocol)
+        protocol_of(stream)
     return chosen

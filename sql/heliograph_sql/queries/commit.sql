@@ -40,10 +40,13 @@ FOR NO KEY UPDATE;
 
 -- name: extend_coverage
 -- A statement of its own after the lock: together with it, the snapshot would miss who committed while we waited.
+-- A slot that is noted and not covered is an archive's that came meanwhile: it has to be cleared first.
 UPDATE heliograph.coverage
 SET slots = slots + int8multirange(int8range($2, $3, '[]')),
     audited = CASE WHEN $4 THEN audited + int8multirange(int8range($2, $3, '[]')) ELSE audited END
-WHERE stream = $1 AND NOT slots && int8range($2, $3, '[]')
+WHERE stream = $1
+  AND NOT slots && int8range($2, $3, '[]')
+  AND NOT EXISTS (SELECT FROM heliograph.slots WHERE stream = $1 AND slot BETWEEN $2 AND $3)
 RETURNING true;
 
 -- name: number_commit

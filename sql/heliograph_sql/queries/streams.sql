@@ -1,8 +1,8 @@
 -- The streams themselves: what they are and how far they are.
 
 -- name: add_stream
-INSERT INTO heliograph.streams (name, protocol, programs, first_slot)
-VALUES ($1, $2, $3, $4)
+INSERT INTO heliograph.streams (name, protocol, programs, first_slot, log_events, instructions)
+VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (name) DO NOTHING;
 
 -- name: add_coverage
@@ -16,7 +16,7 @@ SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1);
 SELECT format('CREATE SCHEMA %I', $1::text);
 
 -- name: write_describe_schema
-SELECT format('COMMENT ON SCHEMA %I IS %L', $1::text, 'Decoded events of the stream of this name, one table an event.');
+SELECT format('COMMENT ON SCHEMA %I IS %L', $1::text, 'What the programs of the stream of this name said and hold, one table an event and an account type.');
 
 -- name: grant_analyst
 SELECT heliograph.grant_analyst();
@@ -25,7 +25,7 @@ SELECT heliograph.grant_analyst();
 SELECT name, protocol, programs, first_slot, epoch, seq, head_slot,
        extract(epoch FROM head_time)::bigint AS head_time,
        final_slot, accounts_through, leader, genesis,
-       coalesce(leader_expires > clock_timestamp(), false) AS led
+       coalesce(leader_expires > clock_timestamp(), false) AS led, log_events, instructions
 FROM heliograph.streams
 WHERE name = $1;
 
@@ -33,7 +33,7 @@ WHERE name = $1;
 SELECT name, protocol, programs, first_slot, epoch, seq, head_slot,
        extract(epoch FROM head_time)::bigint AS head_time,
        final_slot, accounts_through, leader, genesis,
-       coalesce(leader_expires > clock_timestamp(), false) AS led
+       coalesce(leader_expires > clock_timestamp(), false) AS led, log_events, instructions
 FROM heliograph.streams
 ORDER BY name;
 
