@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from tests.peers.server import ON_EMBEDDED
 
 from heliograph_core import records
 from heliograph_sql.catalog import CatalogTable, read_catalog, write_markdown
@@ -93,6 +94,7 @@ def test_the_examples_of_the_documentation_run(database_url: str) -> None:
             connection.execute(example)
 
 
+@ON_EMBEDDED
 def test_schema_sql_is_the_sum_of_the_migrations(database_url: str, request: pytest.FixtureRequest) -> None:
     written = dump(database_url)
     if request.config.getoption("--regenerate"):

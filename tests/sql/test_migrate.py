@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from tests.peers.server import ON_EMBEDDED, ON_TIMESCALE
 
 from heliograph_core.errors import DatabaseError, DatabaseUnavailable, SettingsError
 from heliograph_sql import tier
@@ -25,7 +26,7 @@ def test_files_are_numbered_and_no_number_stands_twice() -> None:
 def test_a_fresh_database_gets_all_and_a_second_call_does_nothing(empty_database_url: str) -> None:
     first = migrate(empty_database_url)
     assert first.applied == NAMES
-    assert first.tier.edition is Edition.PLAIN
+    assert first.tier == detect_tier(empty_database_url)
     assert migrate(empty_database_url).applied == ()
 
 
@@ -95,10 +96,18 @@ def test_messages_show_the_place_and_not_the_password() -> None:
     assert describe("postgres:///perps") == "(local)/perps"
 
 
+@ON_EMBEDDED
 def test_the_tier_of_a_plain_server_names_its_version(database_url: str) -> None:
     found = detect_tier(database_url)
     assert found.edition is Edition.PLAIN
     assert found.label == f"PostgreSQL {found.postgres}"
+
+
+@ON_TIMESCALE
+def test_the_tier_of_a_timescale_server_names_both_versions(database_url: str) -> None:
+    found = detect_tier(database_url)
+    assert found.edition in (Edition.APACHE, Edition.COMMUNITY)
+    assert found.label == f"{found.edition} {found.timescale} on PostgreSQL {found.postgres}"
 
 
 class Server:

@@ -18,7 +18,9 @@ SELECT current_setting('timescaledb.disable_load', true) IS NOT NULL
 CREATE EXTENSION IF NOT EXISTS timescaledb;
 
 -- name: find_extension
-SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb');
+-- False as well where there is nothing of ours to cut yet.
+SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb')
+    AND to_regclass('heliograph.streams') IS NOT NULL;
 
 -- name: write_conversions
 -- A statement for each of our tables that is keyed by block_time first and is no hypertable yet.
