@@ -59,7 +59,9 @@ async def _run(
         scraped = stack.enter_context(_listen_for_metrics(settings)) if not serve else None
         if indexer is not None:
             await slot_of_now(indexer)
-        store = await stack.enter_async_context(opened(settings.database))
+        store = await stack.enter_async_context(
+            opened(settings.database, settings.storage if index else None)
+        )
         running: dict[str, Indexer] = {}
         if indexer is not None:
             for stream in await _streams(store.database, settings, only):
