@@ -1,14 +1,16 @@
 """Positions from their changes: at the head as they come, for late history from all stored changes of a key anew.
 
 Only the leader folds. Whoever else writes changes marks their keys dirty; while a key is dirty its live changes are
-stored and not folded, and the position is not settled. The locks are what makes this right: see queries/folding.sql.
+stored and not folded, and the position is not settled. What is past its retention is never folded anew: a fold begins
+with what the position was there. The locks are what makes this right: see queries/folding.sql.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Any
+
+import msgspec
 
 from heliograph_core.fold import fold
 from heliograph_core.records import Position, PositionChange
@@ -72,10 +74,16 @@ async def refold(connection: Any, stream: str, keys: Sequence[str]) -> list[Posi
     """Folds the keys anew from all that is stored of them. Inside the transaction that locked them."""
     queries = load("folding.sql")
     await connection.fetch(queries["lock_positions"], stream, keys)
+    begun = await read_retained(connection, stream, keys)
     rows = await connection.fetch(queries["list_changes"], stream, keys)
+    changes = _by_key([PositionChange(**dict(row)) for row in rows])
     positions: list[Position] = []
-    for _, group in groupby((PositionChange(**dict(row)) for row in rows), key=lambda one: one.position_key):
-        positions += fold(None, list(group))
+    for key in sorted({*begun, *changes}):
+        base = begun.get(key)
+        folded = fold(base, changes.get(key, []))
+        if base is not None and (not folded or folded[0].lifecycle != base.lifecycle):
+            folded.insert(0, base)
+        positions += folded
     await connection.execute(
         queries["delete_positions"],
         stream,
@@ -86,8 +94,15 @@ async def refold(connection: Any, stream: str, keys: Sequence[str]) -> list[Posi
         [position.opened_ordinal for position in positions],
     )
     await write_positions(connection, positions, careful=False)
+    await connection.execute(queries["settle_positions"], stream, keys)
     await connection.execute(queries["clear_dirty"], stream, keys)
     return positions
+
+
+async def read_retained(connection: Any, stream: str, keys: Sequence[str]) -> dict[str, Position]:
+    """What the positions were right below streams.retained_from, by key; absent where nothing was there."""
+    rows = await connection.fetch(load("retention.sql")["read_retained"], stream, keys)
+    return {row["position_key"]: msgspec.json.decode(row["position"], type=Position) for row in rows}
 
 
 def _by_key(changes: Sequence[PositionChange]) -> dict[str, list[PositionChange]]:

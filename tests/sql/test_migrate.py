@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -40,6 +41,27 @@ def test_two_processes_that_migrate_at_once_apply_each_once(empty_database_url: 
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         results: list[Migrated] = pool.map(migrate, [empty_database_url] * 2)
     assert sorted(result.applied for result in results) == [(), NAMES]
+
+
+def test_a_database_of_the_previous_migration_upgrades_with_rows_in_it(empty_database_url: str) -> None:
+    every = list_migrations()
+    migrate(empty_database_url, every[:-1])
+    with psycopg.connect(empty_database_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO heliograph.streams (name, protocol, programs, first_slot) VALUES ('s', 'godark', '{P}', 5)"
+        )
+        connection.execute("INSERT INTO heliograph.coverage (stream, slots) VALUES ('s', '{[5,10)}')")
+        connection.execute(
+            "INSERT INTO perps.transfers SELECT 's', to_timestamp(n), n, 0, 0, 0, 'sig', 'P', 'W', 'USDC', 'deposit', "
+            "1.5, 1, 1 FROM generate_series(5, 9) AS n"
+        )
+    assert migrate(empty_database_url).applied == (every[-1].name,)
+    with psycopg.connect(empty_database_url) as connection:
+        held = connection.execute(
+            "SELECT count(*), sum(slot)::int, sum(amount) FROM perps.transfers"
+        ).fetchone()
+        assert held == (5, 35, Decimal("7.5"))
+        assert connection.execute("SELECT name, first_slot FROM heliograph.streams").fetchall() == [("s", 5)]
 
 
 def test_a_failing_migration_leaves_what_came_before_and_nothing_of_itself(empty_database_url: str) -> None:

@@ -24,6 +24,7 @@ from heliograph_indexer.indexer import Indexer
 from heliograph_indexer.settings import shown_url
 from heliograph_sql.database import Database
 from heliograph_sql.rollup import Rollup
+from heliograph_sql.retention import Retention
 from heliograph_sql.streams import StreamRow, list_streams
 
 
@@ -84,6 +85,9 @@ async def _run(
             metrics=url(scraped, "/metrics") if scraped is not None else None,
             cluster=", ".join(map(shown_url, indexer.endpoint_urls)) if indexer is not None else None,
         )
+        if index and settings.storage.retention:
+            keeping = Retention(store.database, settings.storage)
+            await stack.enter_async_context(parts.running("retention", keeping.run()))
         await stack.enter_async_context(parts.running("database", store.watch()))
         summary = Summary(store.database, console, running)
         await stack.enter_async_context(parts.running("summary", summary.run()))

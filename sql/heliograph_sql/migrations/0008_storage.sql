@@ -26,7 +26,7 @@ COMMENT ON TABLE heliograph.retained_positions IS 'What each position was right 
 COMMENT ON COLUMN heliograph.retained_positions.stream IS 'The stream.';
 COMMENT ON COLUMN heliograph.retained_positions.position_key IS 'The position''s key.';
 COMMENT ON COLUMN heliograph.retained_positions.lifecycle IS 'Its lifecycle at that slot; earlier ones stay as they are.';
-COMMENT ON COLUMN heliograph.retained_positions.position IS 'The row of perps.positions as of that slot.';
+COMMENT ON COLUMN heliograph.retained_positions.position IS 'The position as of that slot: columns of perps.positions, decimals as text, times as unix seconds.';
 
 CREATE TABLE heliograph.retained_balances (
     stream text NOT NULL REFERENCES heliograph.streams ON DELETE CASCADE,
