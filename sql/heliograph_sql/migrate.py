@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from urllib.parse import urlsplit
@@ -70,6 +71,7 @@ def migrate(
     wanted = list_migrations() if migrations is None else tuple(migrations)
     queries = load("migrate.sql")
     with (
+        _rights(place),
         driver_errors(f"database {place}"),
         psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S) as connection,
     ):
@@ -90,6 +92,19 @@ def migrate(
     if warning is not None:
         warnings = (*warnings, warning)
     return Migrated(tier, tuple(migration.name for migration in pending), warnings)
+
+
+@contextmanager
+def _rights(place: str) -> Iterator[None]:
+    """What the database forbids leaves with what to do about it."""
+    try:
+        yield
+    except DatabaseError as error:
+        if not isinstance(error.__cause__, psycopg.errors.InsufficientPrivilege):
+            raise
+        raise DatabaseError(
+            f"{error}: let that role own the database, or GRANT CREATE ON DATABASE {place.rpartition('/')[2]} to it"
+        ) from error.__cause__
 
 
 def describe(url: str) -> str:

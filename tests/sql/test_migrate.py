@@ -93,9 +93,13 @@ def test_missing_rights_are_one_clear_line(empty_database_url: str) -> None:
     with psycopg.connect(empty_database_url, autocommit=True) as connection:
         connection.execute("CREATE ROLE weak LOGIN")
     try:
-        with pytest.raises(DatabaseError, match="permission denied") as caught:
+        with pytest.raises(
+            DatabaseError, match=r"permission denied.*GRANT CREATE ON DATABASE heliograph_test_"
+        ) as caught:
             migrate(empty_database_url.replace("postgres@", "weak@", 1))
         assert not caught.value.retry and "\n" not in str(caught.value)
+        with psycopg.connect(empty_database_url) as connection:
+            assert connection.execute("SELECT to_regnamespace('heliograph')").fetchone() == (None,)
     finally:
         with psycopg.connect(empty_database_url, autocommit=True) as connection:
             connection.execute("DROP ROLE weak")
@@ -169,3 +173,12 @@ def test_the_tier_is_told_by_extension_and_license(row: tuple[object, ...], labe
 def test_a_server_below_the_floor_is_refused(row: tuple[object, ...], said: str) -> None:
     with pytest.raises(DatabaseError, match=said):
         tier.read_tier(Server(*row))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("version", ["2.17.2", "1.7.5", "2.9.0-rc1"])
+def test_a_server_that_offers_a_timescale_below_the_floor_is_refused(version: str) -> None:
+    with pytest.raises(
+        DatabaseError, match=rf"offers TimescaleDB {version}: heliograph needs 2\.18 or newer, upgrade"
+    ):
+        tier.check_timescale(version)
+    tier.check_timescale("2.18.0")
