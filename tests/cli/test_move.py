@@ -9,6 +9,9 @@ import pytest
 from tests.cli.process import run
 from tests.peers.server import TIMESCALE, Server
 
+from heliograph_cli.commands import move as command
+from heliograph_core.errors import DatabaseError
+from heliograph_sql.embedded import program
 from heliograph_sql.migrate import migrate
 
 TRADES = """
@@ -67,6 +70,22 @@ def test_what_the_target_does_not_take_leaves_it_as_it_was(
     with psycopg.connect(empty_database_url) as connection:
         assert connection.execute("SELECT to_regnamespace('perps')").fetchone() == (None,)
     assert migrate(filled_url).applied == ()
+
+
+@pytest.mark.parametrize("end", ["exit 1", "kill -9 $$"])
+def test_a_dump_that_breaks_off_leaves_the_target_as_it_was(
+    empty_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    dump = tmp_path / "pg_dump"
+    dump.write_text(
+        f"#!/bin/sh\necho 'CREATE TABLE public.half (n int);'\necho 'COPY public.half FROM stdin;'\necho 1\n{end}\n"
+    )
+    dump.chmod(0o755)
+    monkeypatch.setattr(command, "program", lambda name: dump if name == "pg_dump" else program(name))
+    with pytest.raises(DatabaseError, match=r"^reading .* failed, and database .* is as it was"):
+        command._copy("postgresql://me@127.0.0.1/old", empty_database_url, "there/new")
+    with psycopg.connect(empty_database_url) as connection:
+        assert connection.execute("SELECT to_regclass('public.half')").fetchone() == (None,)
 
 
 def test_a_server_that_does_not_answer_is_one_clear_line(filled_url: str, tmp_path: Path) -> None:
