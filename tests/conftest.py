@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -19,6 +19,9 @@ from heliograph_sql.migrate import list_migrations, migrate
 
 # A test's data need not survive a power cut.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
+
+
+NO_TIMESCALE = "no TimescaleDB to test on"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -43,6 +46,15 @@ def seed() -> int:
     return drawn
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Hundreds of tests lack the same server: said of one place, they are one line of the summary."""
+    report = yield
+    if report.skipped and isinstance(report.longrepr, tuple) and NO_TIMESCALE in report.longrepr[2]:
+        report.longrepr = (__file__, 1, report.longrepr[2])
+    return report
+
+
 @pytest.fixture(scope="session")
 def embedded_server() -> Iterator[Server]:
     # Not below pytest's own temporary folder: as root the server runs as another user, and whenever another pytest
@@ -64,7 +76,7 @@ def timescale_server() -> Iterator[Server]:
     try:
         programs = debian_timescale.find(Path(platformdirs.user_cache_dir("heliograph")))
     except debian_timescale.Impossible as error:
-        pytest.skip(f"no TimescaleDB: {error}")
+        pytest.skip(f"{NO_TIMESCALE}: {error}")
     with timescale.running(programs, FAST) as url:
         yield Server(TIMESCALE, url)
 

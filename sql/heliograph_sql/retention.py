@@ -86,6 +86,7 @@ class Retention:
 
     async def _raise(self, stream: str, cutoff: datetime.datetime) -> bool:
         """Raises the stream's floor to where blocks are no older than cutoff, a day at a time."""
+        stepping = True
         while True:
             async with self._database.acquire() as connection, connection.transaction():
                 await connection.execute(self._queries["lift_statement_timeout"])
@@ -95,9 +96,11 @@ class Retention:
                     return True
                 floor = row["floor"]
                 oldest = await connection.fetchval(self._queries["find_oldest"], stream, floor, cutoff)
-                until = cutoff if oldest is None else min(cutoff, oldest + STEP)
+                until = cutoff if oldest is None or not stepping else min(cutoff, oldest + STEP)
                 raised = await connection.fetchval(self._queries["find_floor"], stream, until)
-                if raised is not None and raised > floor:
+                # A change of a slot that is not known, as an archive may have left it, must not hold the floor.
+                stepping = raised is not None and raised > floor
+                if stepping:
                     if row["dirty"]:
                         return False
                     await self._retain(connection, stream, floor, raised, until)
