@@ -23,8 +23,8 @@ from heliograph_indexer.figures import IndexerFigures
 from heliograph_indexer.indexer import Indexer
 from heliograph_indexer.settings import shown_url
 from heliograph_sql.database import Database
-from heliograph_sql.rollup import Rollup
 from heliograph_sql.retention import Retention
+from heliograph_sql.rollup import Rollup
 from heliograph_sql.streams import StreamRow, list_streams
 
 
