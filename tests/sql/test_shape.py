@@ -17,8 +17,8 @@ from heliograph_sql.migrate import migrate
             r"column perps\.trades\.maker_fee is missing, it has to be numeric not null",
         ),
         (
-            "ALTER TABLE perps.trades ALTER COLUMN price TYPE double precision",
-            r"column perps\.trades\.price is double precision not null, it has to be numeric not null",
+            "ALTER TABLE perps.transfers ALTER COLUMN amount TYPE double precision",
+            r"column perps\.transfers\.amount is double precision not null, it has to be numeric not null",
         ),
         (
             "ALTER TABLE perps.trades ALTER COLUMN market DROP NOT NULL",
@@ -48,7 +48,7 @@ def test_what_was_altered_is_named(database_url: str, alteration: str, said: str
 
 def test_of_much_that_is_wrong_a_few_are_named_and_the_others_counted(database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute("DROP TABLE perps.trades")
+        connection.execute("DROP TABLE perps.liquidations")
         connection.execute("DROP TABLE perps.transfers")
     with pytest.raises(DatabaseError, match=r"\(and \d+ more\)") as caught:
         migrate(database_url)
