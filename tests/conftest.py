@@ -1,25 +1,27 @@
-"""Fixtures for every test that needs a database: one embedded server a run, one fresh database a test."""
+"""Fixtures for every test that needs a database: one server a kind and run, one fresh database a test."""
 
 from __future__ import annotations
 
-import itertools
 import os
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import hypothesis
-import psycopg
+import platformdirs
 import pytest
-from psycopg import sql
+from tests.peers import debian_timescale, timescale
+from tests.peers.server import EMBEDDED, TIMESCALE, Server
 
 from heliograph_sql.database import Database
 from heliograph_sql.embedded import EmbeddedServer
-from heliograph_sql.migrate import migrate
+from heliograph_sql.migrate import list_migrations, migrate
 
 # A test's data need not survive a power cut.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
-_numbers = itertools.count(1)
+
+
+NO_TIMESCALE = "no TimescaleDB to test on"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -44,37 +46,86 @@ def seed() -> int:
     return drawn
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Hundreds of tests lack the same server: said of one place, they are one line of the summary."""
+    report = yield
+    if report.skipped and isinstance(report.longrepr, tuple) and NO_TIMESCALE in report.longrepr[2]:
+        report.longrepr = (__file__, 1, report.longrepr[2])
+    return report
+
+
 @pytest.fixture(scope="session")
-def server() -> Iterator[EmbeddedServer]:
-    """The embedded server of this test run."""
+def embedded_server() -> Iterator[Server]:
     # Not below pytest's own temporary folder: as root the server runs as another user, and whenever another pytest
     # starts it takes every other user's rights to that folder away.
     with (
         tempfile.TemporaryDirectory(prefix="heliograph-tests-") as folder,
         EmbeddedServer.start(Path(folder), options=FAST) as server,
     ):
-        yield server
+        yield Server(EMBEDDED, server.url)
 
 
 @pytest.fixture(scope="session")
-def template_database(server: EmbeddedServer) -> str:
+def timescale_server() -> Iterator[Server]:
+    """The server that HELIOGRAPH_TEST_DATABASE names, else one of Debian's packages; skips where there can be none."""
+    named = os.environ.get("HELIOGRAPH_TEST_DATABASE")
+    if named:
+        yield Server(TIMESCALE, named)
+        return
+    try:
+        programs = debian_timescale.find(Path(platformdirs.user_cache_dir("heliograph")))
+    except debian_timescale.Impossible as error:
+        pytest.skip(f"{NO_TIMESCALE}: {error}")
+    with timescale.running(programs, FAST) as url:
+        yield Server(TIMESCALE, url)
+
+
+@pytest.fixture(scope="session")
+def embedded_template(embedded_server: Server) -> Iterator[str]:
     """Name of a migrated database that nobody is connected to, to be cloned."""
-    with psycopg.connect(server.url, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE template_heliograph")
-    migrate(_with_database(server.url, "template_heliograph"))
-    return "template_heliograph"
+    yield from _template(embedded_server)
+
+
+@pytest.fixture(scope="session")
+def timescale_template(timescale_server: Server) -> Iterator[str]:
+    yield from _template(timescale_server)
+
+
+def _template(server: Server) -> Iterator[str]:
+    with server.database("template0") as name:
+        # Told which migrations, it does not compare with the shape, which --regenerate writes anew.
+        migrate(server.database_url(name), list_migrations())
+        server.close(name)
+        yield name
 
 
 @pytest.fixture
-def empty_database_url(server: EmbeddedServer) -> Iterator[str]:
+def server(request: pytest.FixtureRequest) -> Server:
+    """The server of this test: the embedded one, or that of its parameter."""
+    found: Server = request.getfixturevalue(f"{getattr(request, 'param', EMBEDDED)}_server")
+    return found
+
+
+@pytest.fixture
+def template_database(request: pytest.FixtureRequest, server: Server) -> str:
+    """Name of a migrated database on that server."""
+    return str(request.getfixturevalue(f"{server.kind}_template"))
+
+
+@pytest.fixture
+def empty_database_url(server: Server) -> Iterator[str]:
     """URL of a database of this test alone, without any schema of ours."""
-    yield from _create(server, "template1")
+    # template1 of an image has the extension in it; template0 never has.
+    with server.database("template0") as name:
+        yield server.database_url(name)
 
 
 @pytest.fixture
-def database_url(server: EmbeddedServer, template_database: str) -> Iterator[str]:
+def database_url(server: Server, template_database: str) -> Iterator[str]:
     """URL of a migrated database of this test alone."""
-    yield from _create(server, template_database)
+    with server.database(template_database) as name:
+        yield server.database_url(name)
 
 
 @pytest.fixture
@@ -82,16 +133,3 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     """An opened pool on a migrated database of this test alone."""
     async with await Database.open(database_url) as database:
         yield database
-
-
-def _create(server: EmbeddedServer, template: str) -> Iterator[str]:
-    name = f"test_{next(_numbers)}"
-    made, copied = sql.Identifier(name), sql.Identifier(template)
-    with psycopg.connect(server.url, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(made, copied))
-        yield _with_database(server.url, name)
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(made))
-
-
-def _with_database(url: str, name: str) -> str:
-    return url.replace("/heliograph?", f"/{name}?", 1)

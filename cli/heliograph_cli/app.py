@@ -185,6 +185,25 @@ def migrate(
 
 
 @app.command()
+def move(
+    target: Annotated[
+        str,
+        typer.Option("--to", metavar="URL", help="An empty database on the server that is to have the rows."),
+    ],
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+    data_dir: DataDirOption = None,
+    verbose: VerboseOption = False,
+) -> int:
+    """Copy an embedded or plain PostgreSQL database to another server, such as a TimescaleDB; all or nothing."""
+    write_logs(verbose, None)
+    settings = settings_of(config, database=database, data_dir=data_dir)
+    from heliograph_cli.commands import move as command
+
+    return until_done(command.move(settings, target))
+
+
+@app.command()
 def status(
     json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
     config: ConfigOption = None,

@@ -29,5 +29,7 @@ def print_banner(
     for name, value in facts:
         # Without wrapping: an address that is cut in two cannot be clicked or copied.
         console.print(f"  {name:<9} {value}", markup=False, highlight=False, soft_wrap=True)
+    for warning in store.warnings:
+        console.print(f"  warning   {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     console.print("Ctrl-C stops.", style="dim", highlight=False)
     console.file.flush()

@@ -12,7 +12,7 @@ from heliograph_cli.sections import REQUIRED, Key, keys_of, read_section, refuse
 from heliograph_core.errors import SettingsError
 from heliograph_graphql.settings import ApiSettings
 from heliograph_indexer.settings import HealSettings, IndexerSettings, RpcSettings
-from heliograph_sql.settings import DatabaseSettings, RollupSettings
+from heliograph_sql.settings import DatabaseSettings, RollupSettings, StorageSettings
 
 FILE = "heliograph.toml"
 
@@ -63,6 +63,7 @@ class Settings:
     """Everything that a command may need."""
 
     database: DatabaseSettings
+    storage: StorageSettings
     listen: ListenSettings
     api: ApiSettings
     metrics: MetricsSettings
@@ -92,6 +93,7 @@ def sections() -> dict[str, tuple[Key, ...]]:
             *keys_of(RpcSettings),
         ),
         "database": keys_of(DatabaseSettings),
+        "storage": keys_of(StorageSettings),
         "api": (*keys_of(ListenSettings), *keys_of(ApiSettings)),
         "indexer": keys_of(IndexerSettings, without=(*_CLUSTER.values(), "rpc", "heal")),
         "heal": keys_of(HealSettings),
@@ -171,6 +173,7 @@ def build(
     limits, heal = RpcSettings(**rpc), HealSettings(**given["heal"])
     return Settings(
         database=DatabaseSettings(**given["database"]),
+        storage=StorageSettings(**given["storage"]),
         listen=ListenSettings(**listen),
         api=ApiSettings(**api),
         metrics=MetricsSettings(**given["metrics"]),

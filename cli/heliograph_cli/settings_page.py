@@ -23,6 +23,7 @@ This page is written by `python -m heliograph_cli.settings_page > docs/settings.
 _ABOUT = {
     "rpc": "The cluster, and how requests to it are made.",
     "database": "PostgreSQL: where, and how much of it one process uses.",
+    "storage": "How tables are stored, and for how long. Put into force by `up`, `index` and `migrate`.",
     "api": "The web application.",
     "indexer": "How the streams are indexed.",
     "heal": "How gaps are filled, by the healer beside live indexing and by `heliograph backfill`.",

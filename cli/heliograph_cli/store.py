@@ -17,7 +17,7 @@ from heliograph_sql.database import Database
 from heliograph_sql.embedded import EmbeddedServer
 from heliograph_sql.migrate import Migrated, migrate
 from heliograph_sql.postmaster import log_tail
-from heliograph_sql.settings import DatabaseSettings
+from heliograph_sql.settings import DatabaseSettings, StorageSettings
 from heliograph_sql.tier import Tier
 
 WATCH_S = 1.0
@@ -25,12 +25,16 @@ WATCH_S = 1.0
 
 @dataclass(frozen=True)
 class Store:
-    """An opened, migrated database. url: as clients use it; server: the embedded one, where no other was named."""
+    """An opened, migrated database. url: as clients use it; server: the embedded one, where no other was named.
+
+    warnings: settings that do nothing on this tier.
+    """
 
     database: Database
     url: str
     tier: Tier
     server: EmbeddedServer | None
+    warnings: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -55,13 +59,16 @@ def default_data_dir() -> Path:
 
 
 @asynccontextmanager
-async def opened(settings: DatabaseSettings) -> AsyncIterator[Store]:
-    """The named database, or the embedded one; migrated, and closed at the end of the block."""
+async def opened(settings: DatabaseSettings, storage: StorageSettings | None = None) -> AsyncIterator[Store]:
+    """The named database, or the embedded one; migrated, and closed at the end of the block.
+
+    storage: policies to put into force; None leaves those that are.
+    """
     async with reachable(settings) as (url, server):
-        tier = (await migrated(url)).tier
+        found = await migrated(url, storage)
         database = await Database.open(url, settings)
         try:
-            yield Store(database, url, tier, server)
+            yield Store(database, url, found.tier, server, found.warnings)
         finally:
             await database.close()
 
@@ -84,10 +91,10 @@ async def reachable(settings: DatabaseSettings) -> AsyncIterator[tuple[str, Embe
             await uninterrupted(in_thread(server.stop, name="stop the server"))
 
 
-async def migrated(url: str) -> Migrated:
+async def migrated(url: str, storage: StorageSettings | None = None) -> Migrated:
     """Brings the database to this version. Raises DatabaseError; where nothing answers, with what to do about it."""
     try:
-        return await in_thread(lambda: migrate(url), name="migrate")
+        return await in_thread(lambda: migrate(url, storage=storage), name="migrate")
     except DatabaseUnavailable as error:
         reason = (
             str(error)

@@ -1,7 +1,8 @@
 """Positions from their changes: at the head as they come, for late history from all stored changes of a key anew.
 
 Only the leader folds. Whoever else writes changes marks their keys dirty; while a key is dirty its live changes are
-stored and not folded, and the position is not settled. The locks are what makes this right: see queries/folding.sql.
+stored and not folded, and the position is not settled. What is past its retention is never folded anew: a fold begins
+with what the position was there. The locks are what makes this right: see queries/folding.sql.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import asyncio
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
+
+import msgspec
 
 from heliograph_core.fold import fold
 from heliograph_core.records import Position, PositionChange
@@ -98,10 +101,13 @@ async def prepare_refold(
         if chosen and sum(counts.get(each, 0) for each in (*chosen, key)) > REFOLD_CHANGES:
             break
         chosen.append(key)
+    begun = await read_retained(connection, stream, chosen)
     rows = await connection.fetch(queries["list_changes"], stream, chosen)
     # A long history takes seconds to fold; live indexing runs in this loop.
     changes = await asyncio.to_thread(_changes_by_key, rows)
-    folded = await asyncio.to_thread(lambda: {key: fold(None, each) for key, each in changes.items()})
+    folded = await asyncio.to_thread(
+        lambda: {key: _fold_from(begun.get(key), changes.get(key, [])) for key in chosen}
+    )
     return [
         Refold(
             key,
@@ -137,10 +143,11 @@ async def finish_refold(connection: Any, stream: str, prepared: Sequence[Refold]
     # A change that is neither what was folded nor behind it was written in between, without a mark.
     missed = [one.key for one in same if counts.get(one.key, 0) != one.changes + len(behind.get(one.key, ()))]
     anew = _changes_by_key(await connection.fetch(queries["list_changes"], stream, missed) if missed else [])
+    begun = await read_retained(connection, stream, missed)
     positions: list[Position] = []
     for one in same:
         if one.key in missed:
-            positions += fold(None, anew.get(one.key, []))
+            positions += _fold_from(begun.get(one.key), anew.get(one.key, []))
         else:
             current = one.positions[-1] if one.positions else None
             later = fold(current, behind.get(one.key, []))
@@ -157,6 +164,7 @@ async def finish_refold(connection: Any, stream: str, prepared: Sequence[Refold]
         [position.opened_ordinal for position in positions],
     )
     await write_positions(connection, positions, careful=False)
+    await connection.execute(queries["settle_positions"], stream, keys)
     await connection.execute(queries["clear_dirty"], stream, keys)
     return positions
 
@@ -179,6 +187,20 @@ def _changes_by_key(rows: Sequence[Any]) -> dict[str, list[PositionChange]]:
     """rows: ordered by key, then in chain order."""
     changes = (PositionChange(**dict(row)) for row in rows)
     return {key: list(group) for key, group in groupby(changes, key=lambda one: one.position_key)}
+
+
+async def read_retained(connection: Any, stream: str, keys: Sequence[str]) -> dict[str, Position]:
+    """What the positions were right below streams.retained_from, by key; absent where nothing was there."""
+    rows = await connection.fetch(load("retention.sql")["read_retained"], stream, keys)
+    return {row["position_key"]: msgspec.json.decode(row["position"], type=Position) for row in rows}
+
+
+def _fold_from(base: Position | None, changes: Sequence[PositionChange]) -> list[Position]:
+    """Every lifecycle; base: what the position was where the stored changes begin, kept where they leave it alone."""
+    folded = fold(base, changes)
+    if base is not None and (not folded or folded[0].lifecycle != base.lifecycle):
+        folded.insert(0, base)
+    return folded
 
 
 def _by_key(changes: Sequence[PositionChange]) -> dict[str, list[PositionChange]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from urllib.parse import urlsplit
@@ -14,8 +15,10 @@ from heliograph_core.errors import DatabaseError, SettingsError
 from heliograph_sql.analyst import ensure_group
 from heliograph_sql.continuous import place_rollups
 from heliograph_sql.failure import driver_errors
-from heliograph_sql.hypertables import enable_timescale
+from heliograph_sql.hypertables import check_offer, enable_timescale
 from heliograph_sql.queries import load
+from heliograph_sql.settings import StorageSettings
+from heliograph_sql.shape import check_shape
 from heliograph_sql.tier import Tier, detect_tier, read_tier
 
 __all__ = ["Migrated", "Migration", "Tier", "describe", "detect_tier", "list_migrations", "migrate"]
@@ -53,33 +56,55 @@ def list_migrations() -> tuple[Migration, ...]:
     return tuple(Migration(file.name.removesuffix(".sql"), file.read_text("utf-8")) for file in files)
 
 
-def migrate(url: str, migrations: Sequence[Migration] | None = None) -> Migrated:
+def migrate(
+    url: str, migrations: Sequence[Migration] | None = None, storage: StorageSettings | None = None
+) -> Migrated:
     """Brings the database at `url` to this version; several processes may call it at once.
 
-    Where the server has TimescaleDB, tables keyed by block_time become hypertables and keep their rows.
+    Where the server has TimescaleDB, tables keyed by block_time become hypertables and keep their rows. storage:
+    policies to put into force; None leaves those that are.
 
     Raises DatabaseUnavailable where nothing answers, DatabaseError where the server is too old, lacks rights,
-    or holds a schema that these migrations did not make; SettingsError where `url` is none.
+    was altered by somebody, or holds a schema that these migrations did not make; SettingsError where `url` is none.
     """
     place = describe(url)
     wanted = list_migrations() if migrations is None else tuple(migrations)
     queries = load("migrate.sql")
     with (
+        _rights(place),
         driver_errors(f"database {place}"),
         psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S) as connection,
     ):
         read_tier(connection)
+        check_offer(connection)
         connection.execute(queries["lock_migrations"])
         pending = _pending(connection, wanted, place)
         for migration in pending:
             _apply(connection, migration, place)
-        enable_timescale(connection)
+        if migrations is None:
+            check_shape(connection, place)
+        with driver_errors(f"database {place}: turning tables into hypertables"):
+            warnings = enable_timescale(connection, storage)
         tier = read_tier(connection)
         place_rollups(connection, tier.edition)
         warning = ensure_group(connection)
         connection.execute(queries["unlock_migrations"])
-    warnings = () if warning is None else (warning,)
+    if warning is not None:
+        warnings = (*warnings, warning)
     return Migrated(tier, tuple(migration.name for migration in pending), warnings)
+
+
+@contextmanager
+def _rights(place: str) -> Iterator[None]:
+    """What the database forbids leaves with what to do about it."""
+    try:
+        yield
+    except DatabaseError as error:
+        if not isinstance(error.__cause__, psycopg.errors.InsufficientPrivilege):
+            raise
+        raise DatabaseError(
+            f"{error}: let that role own the database, or GRANT CREATE ON DATABASE {place.rpartition('/')[2]} to it"
+        ) from error.__cause__
 
 
 def describe(url: str) -> str:

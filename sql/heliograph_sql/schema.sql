@@ -4,6 +4,10 @@ CREATE SCHEMA heliograph;
 
 COMMENT ON SCHEMA heliograph IS 'Operation: what is indexed, how far, by whom and in which order.';
 
+CREATE SCHEMA heliograph_compat;
+
+COMMENT ON SCHEMA heliograph_compat IS 'Stand-ins for functions of TimescaleDB, where the database has it not.';
+
 CREATE SCHEMA heliograph_rollup;
 
 COMMENT ON SCHEMA heliograph_rollup IS 'How the aggregates of schema perps are kept; nothing here is for reading.';
@@ -43,6 +47,34 @@ END
 $$;
 
 COMMENT ON FUNCTION heliograph.grant_analyst() IS 'Lets heliograph_analyst read what analysts may, also tables that are made later; does nothing where there is no such role.';
+
+CREATE FUNCTION heliograph_compat.time_bucket(bucket_width interval, ts timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS $$
+    SELECT heliograph_compat.time_bucket(bucket_width, ts, CASE
+        WHEN extract(year FROM bucket_width) * 12 + extract(month FROM bucket_width) = 0 THEN '2000-01-03 00:00:00+00'::timestamptz
+        ELSE '2000-01-01 00:00:00+00'::timestamptz
+    END)
+$$;
+
+COMMENT ON FUNCTION heliograph_compat.time_bucket(bucket_width interval, ts timestamp with time zone) IS 'Begin of the bucket, of that width, in which the time lies; in UTC.';
+
+CREATE FUNCTION heliograph_compat.time_bucket(bucket_width interval, ts timestamp with time zone, origin timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS $$
+    SELECT CASE
+        WHEN extract(year FROM bucket_width) * 12 + extract(month FROM bucket_width) = 0 THEN date_bin(bucket_width, ts, origin)
+        ELSE (origin AT TIME ZONE 'UTC' + make_interval(months => (
+            floor(
+                ((extract(year FROM ts AT TIME ZONE 'UTC') - extract(year FROM origin AT TIME ZONE 'UTC')) * 12
+                 + extract(month FROM ts AT TIME ZONE 'UTC') - extract(month FROM origin AT TIME ZONE 'UTC'))
+                / (extract(year FROM bucket_width) * 12 + extract(month FROM bucket_width))
+            ) * (extract(year FROM bucket_width) * 12 + extract(month FROM bucket_width))
+        )::integer)) AT TIME ZONE 'UTC'
+    END
+$$;
+
+COMMENT ON FUNCTION heliograph_compat.time_bucket(bucket_width interval, ts timestamp with time zone, origin timestamp with time zone) IS 'The same with buckets counted from origin, the first of a month where the width is in months.';
 
 CREATE FUNCTION heliograph_rollup.bucket_of(width interval, at timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -549,7 +581,7 @@ COMMENT ON TABLE heliograph.coverage IS 'Which slots are complete; grows in the 
 
 COMMENT ON COLUMN heliograph.coverage.stream IS 'The stream.';
 
-COMMENT ON COLUMN heliograph.coverage.slots IS 'The complete slots. A slot outside may have rows missing; the gaps are the complement from first_slot on.';
+COMMENT ON COLUMN heliograph.coverage.slots IS 'The complete slots. A slot outside may have rows missing; the gaps are the complement from first_slot on. Slots below streams.retained_from count as done: nobody shall fetch them again.';
 
 COMMENT ON COLUMN heliograph.coverage.audited IS 'Those of them that were final when they were fetched, or were compared with the final chain since.';
 
@@ -593,6 +625,7 @@ CREATE TABLE heliograph.streams (
     idl_count bigint DEFAULT 0 NOT NULL,
     genesis text,
     leader_renewed timestamp with time zone,
+    retained_from bigint,
     log_events boolean DEFAULT false NOT NULL,
     instructions boolean DEFAULT false NOT NULL
 );
@@ -630,6 +663,8 @@ COMMENT ON COLUMN heliograph.streams.idl_count IS 'IDLs that were added to it; a
 COMMENT ON COLUMN heliograph.streams.genesis IS 'Genesis hash of the cluster that it is of; NULL until one was asked for the first time.';
 
 COMMENT ON COLUMN heliograph.streams.leader_renewed IS 'When the lease was renewed last; one from the future counts as ended.';
+
+COMMENT ON COLUMN heliograph.streams.retained_from IS 'Rows of slots below are past their retention: they are not written again, and completeness starts here; NULL where all is kept.';
 
 COMMENT ON COLUMN heliograph.streams.log_events IS 'Text that the programs print behind Program log: may be an event in base64; for protocols that are known the protocol says it.';
 
@@ -788,6 +823,55 @@ ALTER TABLE heliograph.incidents ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTIT
     CACHE 1
 );
 
+CREATE TABLE heliograph.retained_balances (
+    stream text NOT NULL,
+    wallet text NOT NULL,
+    asset text NOT NULL,
+    free numeric NOT NULL,
+    locked numeric NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    updated_slot bigint NOT NULL,
+    updated_tx_index integer NOT NULL,
+    updated_ordinal integer NOT NULL
+);
+
+COMMENT ON TABLE heliograph.retained_balances IS 'What each balance was right below streams.retained_from: a correction falls back to it where no later transfer is left.';
+
+COMMENT ON COLUMN heliograph.retained_balances.stream IS 'The stream.';
+
+COMMENT ON COLUMN heliograph.retained_balances.wallet IS 'The wallet.';
+
+COMMENT ON COLUMN heliograph.retained_balances.asset IS 'The asset.';
+
+COMMENT ON COLUMN heliograph.retained_balances.free IS 'As in perps.balances.';
+
+COMMENT ON COLUMN heliograph.retained_balances.locked IS 'As in perps.balances.';
+
+COMMENT ON COLUMN heliograph.retained_balances.updated_at IS 'Block time of the transfer that said so.';
+
+COMMENT ON COLUMN heliograph.retained_balances.updated_slot IS 'Its slot.';
+
+COMMENT ON COLUMN heliograph.retained_balances.updated_tx_index IS 'Its transaction''s position in the block.';
+
+COMMENT ON COLUMN heliograph.retained_balances.updated_ordinal IS 'Its place in the transaction.';
+
+CREATE TABLE heliograph.retained_positions (
+    stream text NOT NULL,
+    position_key text NOT NULL,
+    lifecycle integer NOT NULL,
+    "position" jsonb NOT NULL
+);
+
+COMMENT ON TABLE heliograph.retained_positions IS 'What each position was right below streams.retained_from: folding anew begins with it, since the changes before may be gone.';
+
+COMMENT ON COLUMN heliograph.retained_positions.stream IS 'The stream.';
+
+COMMENT ON COLUMN heliograph.retained_positions.position_key IS 'The position''s key.';
+
+COMMENT ON COLUMN heliograph.retained_positions.lifecycle IS 'Its lifecycle at that slot; earlier ones stay as they are.';
+
+COMMENT ON COLUMN heliograph.retained_positions."position" IS 'The position as of that slot: columns of perps.positions, decimals as text, times as unix seconds.';
+
 CREATE TABLE heliograph.rollups (
     stream text NOT NULL,
     through timestamp with time zone NOT NULL,
@@ -862,6 +946,21 @@ ALTER TABLE heliograph.stale_ranges ALTER COLUMN id ADD GENERATED ALWAYS AS IDEN
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE heliograph.storage (
+    one boolean DEFAULT true NOT NULL,
+    chunk_interval interval NOT NULL,
+    columnstore_after interval,
+    CONSTRAINT storage_one_check CHECK (one)
+);
+
+COMMENT ON TABLE heliograph.storage IS 'How TimescaleDB stores the tables cut by block_time; from the settings of the process that was started last. One row.';
+
+COMMENT ON COLUMN heliograph.storage.one IS 'Always true.';
+
+COMMENT ON COLUMN heliograph.storage.chunk_interval IS 'Time that one chunk of a hypertable spans.';
+
+COMMENT ON COLUMN heliograph.storage.columnstore_after IS 'Age at which chunks are turned into the columnstore; NULL: never. Only TimescaleDB Community does it.';
 
 CREATE TABLE heliograph.transactions (
     stream text NOT NULL,
@@ -2870,6 +2969,12 @@ ALTER TABLE ONLY heliograph.idls
 ALTER TABLE ONLY heliograph.incidents
     ADD CONSTRAINT incidents_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY heliograph.retained_balances
+    ADD CONSTRAINT retained_balances_pkey PRIMARY KEY (stream, wallet, asset);
+
+ALTER TABLE ONLY heliograph.retained_positions
+    ADD CONSTRAINT retained_positions_pkey PRIMARY KEY (stream, position_key);
+
 ALTER TABLE ONLY heliograph.rollups
     ADD CONSTRAINT rollups_pkey PRIMARY KEY (stream);
 
@@ -2881,6 +2986,9 @@ ALTER TABLE ONLY heliograph.slots
 
 ALTER TABLE ONLY heliograph.stale_ranges
     ADD CONSTRAINT stale_ranges_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY heliograph.storage
+    ADD CONSTRAINT storage_pkey PRIMARY KEY (one);
 
 ALTER TABLE ONLY heliograph.streams
     ADD CONSTRAINT streams_pkey PRIMARY KEY (name);
@@ -3074,6 +3182,12 @@ ALTER TABLE ONLY heliograph.idls
 
 ALTER TABLE ONLY heliograph.incidents
     ADD CONSTRAINT incidents_stream_fkey FOREIGN KEY (stream) REFERENCES heliograph.streams(name) ON DELETE CASCADE;
+
+ALTER TABLE ONLY heliograph.retained_balances
+    ADD CONSTRAINT retained_balances_stream_fkey FOREIGN KEY (stream) REFERENCES heliograph.streams(name) ON DELETE CASCADE;
+
+ALTER TABLE ONLY heliograph.retained_positions
+    ADD CONSTRAINT retained_positions_stream_fkey FOREIGN KEY (stream) REFERENCES heliograph.streams(name) ON DELETE CASCADE;
 
 ALTER TABLE ONLY heliograph.rollups
     ADD CONSTRAINT rollups_stream_fkey FOREIGN KEY (stream) REFERENCES heliograph.streams(name) ON DELETE CASCADE;

@@ -2,10 +2,76 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from heliograph_core.errors import SettingsError
+from heliograph_sql.tier import Edition
+
+CHUNK_INTERVAL_HOURS = 24
+
+
+@dataclass(frozen=True)
+class StorageSettings:
+    """How tables are stored, and for how long. What a tier lacks does nothing there, and a warning says so."""
+
+    chunk_interval_hours: int = CHUNK_INTERVAL_HOURS
+    """Time that one chunk of a hypertable spans (TimescaleDB). The chunks being written, with indexes, should fit into a quarter of memory."""
+    columnstore_after_days: int | None = None
+    """Age at which chunks are compressed into the columnstore, by market in order of slots (TimescaleDB Community); nothing: never."""
+    retention: tuple[str, ...] = ()
+    """How many days rows are kept, as TABLE=DAYS, on every tier: ["*=365", "perps.oracle_prices=30", "perps.trades=0"]. * stands for any letters, the last that fits counts, 0 keeps all; tables that none fits keep all. Completeness starts where the shortest ends."""
+    retention_check_s: float = 3600.0
+    """Seconds between looks for rows that are past their retention."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.chunk_interval_hours <= 24 * 366:
+            raise SettingsError(
+                f"chunk_interval_hours is {self.chunk_interval_hours}: set 1 to {24 * 366} hours"
+            )
+        if self.columnstore_after_days is not None and self.columnstore_after_days < 1:
+            raise SettingsError(
+                f"columnstore_after_days is {self.columnstore_after_days}: set 1 or more days, or leave it out"
+            )
+        if self.retention_check_s <= 0:
+            raise SettingsError(
+                f"retention_check_s is {self.retention_check_s}: set a number of seconds above 0"
+            )
+        for rule in self.retention:
+            _rule(rule)
+
+    @property
+    def policies(self) -> Mapping[str, int | None]:
+        """What is stored in heliograph.storage."""
+        return {
+            "chunk_interval_hours": self.chunk_interval_hours,
+            "columnstore_after_days": self.columnstore_after_days,
+        }
+
+    def days_kept(self, table: str) -> int | None:
+        """Of a table, `schema.name`; None where its rows are kept for good."""
+        fitting = [days for pattern, days in map(_rule, self.retention) if fnmatchcase(table, pattern)]
+        return fitting[-1] or None if fitting else None
+
+    def lacking(self, edition: Edition) -> str:
+        """Settings, as given, that this edition can do nothing about; empty where all is in force."""
+        idle = []
+        if edition is Edition.PLAIN and self.chunk_interval_hours != CHUNK_INTERVAL_HOURS:
+            idle.append(f"chunk_interval_hours = {self.chunk_interval_hours}")
+        if edition is not Edition.COMMUNITY and self.columnstore_after_days is not None:
+            idle.append(f"columnstore_after_days = {self.columnstore_after_days}")
+        return ", ".join(idle)
+
+
+def _rule(text: str) -> tuple[str, int]:
+    pattern, found, days = text.partition("=")
+    if not found or not pattern.strip() or not days.strip().isdecimal():
+        raise SettingsError(
+            f"retention has {text!r}: write TABLE=DAYS with whole days, as in perps.trades=365"
+        )
+    return pattern.strip(), int(days)
 
 
 @dataclass(frozen=True)

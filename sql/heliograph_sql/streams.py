@@ -34,8 +34,9 @@ class StreamRow(msgspec.Struct, frozen=True, kw_only=True):
 
     programs: addresses. log_events: text they print may be an event. instructions: these have tables too. first_slot: from where completeness is counted. seq: number of the latest commit, 0 before the
     first. head_slot: highest covered slot, head_time: unix seconds of the last block at or below it. final_slot: rows at
-    or below are final. accounts_through: context slot of the last reconciled account snapshot. led: a leader's lease
-    was alive when this was read. genesis: hash of the cluster that it is of, None before one was asked.
+    or below are final. retained_from: rows of slots below are past their retention, None where all is kept.
+    accounts_through: context slot of the last reconciled account snapshot. led: a leader's lease was alive when this was
+    read. genesis: hash of the cluster that it is of, None before one was asked.
     """
 
     name: str
@@ -47,6 +48,7 @@ class StreamRow(msgspec.Struct, frozen=True, kw_only=True):
     head_slot: int | None
     head_time: int | None
     final_slot: int | None
+    retained_from: int | None
     accounts_through: int | None
     leader: str | None
     led: bool

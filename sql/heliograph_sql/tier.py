@@ -51,13 +51,28 @@ def read_tier(connection: psycopg.Connection[tuple[object, ...]]) -> Tier:
         )
     if timescale is None:
         return Tier(Edition.PLAIN, postgres)
-    if tuple(int(part) for part in timescale.split("-")[0].split(".")[:2]) < TIMESCALE_FLOOR:
-        floor = ".".join(map(str, TIMESCALE_FLOOR))
+    if not _above_floor(timescale):
         raise DatabaseError(
-            f"the database has TimescaleDB {timescale}: heliograph needs {floor} or newer, run ALTER EXTENSION timescaledb UPDATE"
+            f"the database has TimescaleDB {timescale}: heliograph needs {_FLOOR} or newer, run ALTER EXTENSION timescaledb UPDATE"
         )
     edition = Edition.COMMUNITY if license_ == "timescale" else Edition.APACHE
     return Tier(edition, postgres, timescale)
+
+
+def check_timescale(version: str) -> None:
+    """Raises DatabaseError where the version that a server offers is below the floor."""
+    if not _above_floor(version):
+        raise DatabaseError(
+            f"the server offers TimescaleDB {version}: heliograph needs {_FLOOR} or newer, upgrade the server's package, "
+            "or take timescaledb out of shared_preload_libraries to index into plain tables"
+        )
+
+
+_FLOOR = ".".join(map(str, TIMESCALE_FLOOR))
+
+
+def _above_floor(version: str) -> bool:
+    return tuple(int(part) for part in version.split("-")[0].split(".")[:2]) >= TIMESCALE_FLOOR
 
 
 def detect_tier(url: str) -> Tier:

@@ -13,6 +13,7 @@ from tests.endtoend.indexing import caught_up, indexing
 from tests.endtoend.nodes import LIVE, ROOTS, rows_of, selection
 from tests.endtoend.serving import serving
 from tests.endtoend.subscriber import subscriber
+from tests.peers.server import ON_BOTH
 
 from heliograph_core.cursor import StreamPosition, encode_stream
 from heliograph_core.event import Event
@@ -64,6 +65,7 @@ class Run(NamedTuple):
     nodes: dict[str, list[dict[str, Any]]]
 
 
+@ON_BOTH
 @pytest.mark.parametrize("live", [True, False], ids=["live", "afterwards"])
 async def test_tables_and_messages_equal_the_truth_row_by_row(database: Database, live: bool) -> None:
     run = await _run(database, GoDark(), TRANSACTIONS, live=live)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from tests.peers.server import EMBEDDED, TIMESCALE
 
 from heliograph_core.records import Balance, Market, PositionChange, Record, State, Trade, Transfer
 from heliograph_core.slot import Slot
@@ -17,6 +18,13 @@ from heliograph_sql.streams import StreamRow, add_stream
 from heliograph_sql.writer import Writer
 
 GENESIS = 1_700_000_000
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Whatever needs a database is tested on the embedded server and on a TimescaleDB."""
+    chosen = any(mark.args[0] == "server" for mark in metafunc.definition.iter_markers("parametrize"))
+    if "server" in metafunc.fixturenames and not chosen:
+        metafunc.parametrize("server", [EMBEDDED, TIMESCALE], indirect=True)
 
 
 class Make:

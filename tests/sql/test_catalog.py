@@ -8,15 +8,18 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from tests.peers.server import ON_EMBEDDED
 
 from heliograph_core import records
 from heliograph_sql.catalog import CatalogTable, read_catalog, write_markdown
 from heliograph_sql.embedded import program
 from heliograph_sql.plan import RECORD_PLANS, STATE_PLANS, TablePlan
 from heliograph_sql.rows import SIGNATURES, TRANSACTIONS, UNDECODED
+from heliograph_sql.shape import FILE, read_shape, write_shape
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "sql" / "heliograph_sql" / "schema.sql"
+SHAPE = ROOT / "sql" / "heliograph_sql" / FILE
 TABLES = ROOT / "docs" / "tables.md"
 MARK = "<!-- columns -->\n"
 REGENERATE = "pytest tests/sql/test_catalog.py --regenerate"
@@ -93,11 +96,20 @@ def test_the_examples_of_the_documentation_run(database_url: str) -> None:
             connection.execute(example)
 
 
+@ON_EMBEDDED
 def test_schema_sql_is_the_sum_of_the_migrations(database_url: str, request: pytest.FixtureRequest) -> None:
     written = dump(database_url)
     if request.config.getoption("--regenerate"):
         SCHEMA.write_text(written)
     assert SCHEMA.read_text() == written, f"run {REGENERATE}"
+
+
+def test_the_shape_is_that_of_the_migrations(database_url: str, request: pytest.FixtureRequest) -> None:
+    with psycopg.connect(database_url) as connection:
+        written = write_shape(read_shape(connection))
+    if request.config.getoption("--regenerate"):
+        SHAPE.write_text(written)
+    assert SHAPE.read_text() == written, f"run {REGENERATE}"
 
 
 def dump(url: str) -> str:

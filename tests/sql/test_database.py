@@ -44,7 +44,7 @@ async def test_an_unreachable_server_is_one_clear_line() -> None:
 
 
 async def test_an_absent_database_is_an_error_that_names_it(database_url: str) -> None:
-    url = database_url.replace("/test_", "/absent_", 1)
+    url = database_url.replace("/heliograph_test_", "/absent_", 1)
     with pytest.raises(DatabaseError, match="absent_"):
         await Database.open(url)
 

@@ -121,6 +121,10 @@ async def test_a_refold_waits_for_a_fold_that_has_not_ended(
 ) -> None:
     """The first lifecycle of a key has no row to lock while it is being written."""
     late, live = make.change(5), make.change(10, "increase", 3)
+    # Whoever writes the first row of a hypertable's chunk holds up others in it until the end of its transaction.
+    other = make.change(1, key="A")
+    await writer.commit(make.batch(1, 1, [other]), epoch=None)
+    await writer.refold(epoch=epoch)
     async with database.acquire() as connection:
         folding = connection.transaction()
         await folding.start()
@@ -131,7 +135,7 @@ async def test_a_refold_waits_for_a_fold_that_has_not_ended(
         await asyncio.wait([refolding], timeout=0.3)
         await folding.commit()
     assert await refolding is not None
-    assert await stored(fetch) == fold(None, [late, live])
+    assert await stored(fetch) == [*fold(None, [other]), *fold(None, [late, live])]
 
 
 @pytest.mark.parametrize("seed", range(3))

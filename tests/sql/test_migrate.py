@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from typing import Any
 
 import psycopg
 import pytest
+from tests.peers.server import ON_EMBEDDED, ON_TIMESCALE
 
 from heliograph_core.errors import DatabaseError, DatabaseUnavailable, SettingsError
 from heliograph_sql import tier
@@ -25,7 +27,7 @@ def test_files_are_numbered_and_no_number_stands_twice() -> None:
 def test_a_fresh_database_gets_all_and_a_second_call_does_nothing(empty_database_url: str) -> None:
     first = migrate(empty_database_url)
     assert first.applied == NAMES
-    assert first.tier.edition is Edition.PLAIN
+    assert first.tier == detect_tier(empty_database_url)
     assert migrate(empty_database_url).applied == ()
 
 
@@ -39,6 +41,27 @@ def test_two_processes_that_migrate_at_once_apply_each_once(empty_database_url: 
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         results: list[Migrated] = pool.map(migrate, [empty_database_url] * 2)
     assert sorted(result.applied for result in results) == [(), NAMES]
+
+
+def test_a_database_of_the_previous_migration_upgrades_with_rows_in_it(empty_database_url: str) -> None:
+    every = list_migrations()
+    migrate(empty_database_url, every[:-1])
+    with psycopg.connect(empty_database_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO heliograph.streams (name, protocol, programs, first_slot) VALUES ('s', 'godark', '{P}', 5)"
+        )
+        connection.execute("INSERT INTO heliograph.coverage (stream, slots) VALUES ('s', '{[5,10)}')")
+        connection.execute(
+            "INSERT INTO perps.transfers SELECT 's', to_timestamp(n), n, 0, 0, 0, 'sig', 'P', 'W', 'USDC', 'deposit', "
+            "1.5, 1, 1 FROM generate_series(5, 9) AS n"
+        )
+    assert migrate(empty_database_url).applied == (every[-1].name,)
+    with psycopg.connect(empty_database_url) as connection:
+        held = connection.execute(
+            "SELECT count(*), sum(slot)::int, sum(amount) FROM perps.transfers"
+        ).fetchone()
+        assert held == (5, 35, Decimal("7.5"))
+        assert connection.execute("SELECT name, first_slot FROM heliograph.streams").fetchall() == [("s", 5)]
 
 
 def test_a_failing_migration_leaves_what_came_before_and_nothing_of_itself(empty_database_url: str) -> None:
@@ -70,9 +93,13 @@ def test_missing_rights_are_one_clear_line(empty_database_url: str) -> None:
     with psycopg.connect(empty_database_url, autocommit=True) as connection:
         connection.execute("CREATE ROLE weak LOGIN")
     try:
-        with pytest.raises(DatabaseError, match="permission denied") as caught:
+        with pytest.raises(
+            DatabaseError, match=r"permission denied.*GRANT CREATE ON DATABASE heliograph_test_"
+        ) as caught:
             migrate(empty_database_url.replace("postgres@", "weak@", 1))
         assert not caught.value.retry and "\n" not in str(caught.value)
+        with psycopg.connect(empty_database_url) as connection:
+            assert connection.execute("SELECT to_regnamespace('heliograph')").fetchone() == (None,)
     finally:
         with psycopg.connect(empty_database_url, autocommit=True) as connection:
             connection.execute("DROP ROLE weak")
@@ -95,10 +122,18 @@ def test_messages_show_the_place_and_not_the_password() -> None:
     assert describe("postgres:///perps") == "(local)/perps"
 
 
+@ON_EMBEDDED
 def test_the_tier_of_a_plain_server_names_its_version(database_url: str) -> None:
     found = detect_tier(database_url)
     assert found.edition is Edition.PLAIN
     assert found.label == f"PostgreSQL {found.postgres}"
+
+
+@ON_TIMESCALE
+def test_the_tier_of_a_timescale_server_names_both_versions(database_url: str) -> None:
+    found = detect_tier(database_url)
+    assert found.edition in (Edition.APACHE, Edition.COMMUNITY)
+    assert found.label == f"{found.edition} {found.timescale} on PostgreSQL {found.postgres}"
 
 
 class Server:
@@ -138,3 +173,12 @@ def test_the_tier_is_told_by_extension_and_license(row: tuple[object, ...], labe
 def test_a_server_below_the_floor_is_refused(row: tuple[object, ...], said: str) -> None:
     with pytest.raises(DatabaseError, match=said):
         tier.read_tier(Server(*row))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("version", ["2.17.2", "1.7.5", "2.9.0-rc1"])
+def test_a_server_that_offers_a_timescale_below_the_floor_is_refused(version: str) -> None:
+    with pytest.raises(
+        DatabaseError, match=rf"offers TimescaleDB {version}: heliograph needs 2\.18 or newer, upgrade"
+    ):
+        tier.check_timescale(version)
+    tier.check_timescale("2.18.0")

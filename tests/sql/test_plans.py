@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.peers.server import ON_EMBEDDED
 
 from heliograph_sql.database import Database
 from heliograph_sql.queries import load
@@ -59,6 +60,7 @@ async def test_deleting_slots_reads_no_table_whole(database: Database, table: st
     assert await explain(database, delete, ["s", SLOTS, TIME]) == []
 
 
+@ON_EMBEDDED
 async def test_a_lost_index_is_noticed(database: Database) -> None:
     async with database.acquire() as connection:
         for name in ("market", "wallet", "position_key"):

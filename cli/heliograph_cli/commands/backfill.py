@@ -51,6 +51,11 @@ async def backfill(
         if ago_s is not None:
             first = await _slot_ago(cluster, ago_s, console)
         assert first is not None
+        if first < (stream.retained_from or 0):
+            raise SettingsError(
+                f"slot {first} is past the retention of {name}, which keeps slots from {stream.retained_from} on: "
+                "begin there, or keep more days ([storage] retention) in a new database"
+            )
         # Only what is final: nothing of it has to be audited or written again, and live indexing is above it.
         final = await cluster.slot("finalized")
         if last is None or last > final:

@@ -10,7 +10,7 @@ from heliograph_cli.store import migrated, reachable, shown
 
 async def migrate(settings: Settings) -> int:
     async with reachable(settings.database) as (url, _):
-        found = await migrated(url)
+        found = await migrated(url, settings.storage)
     for name in found.applied:
         print(f"applied {name}")
     for warning in found.warnings:

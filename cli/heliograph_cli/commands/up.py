@@ -24,6 +24,7 @@ from heliograph_indexer.indexer import Indexer
 from heliograph_indexer.protocols import protocol_of
 from heliograph_indexer.settings import shown_url
 from heliograph_sql.database import Database
+from heliograph_sql.retention import Retention
 from heliograph_sql.rollup import Rollup
 from heliograph_sql.streams import StreamRow, list_streams
 
@@ -60,7 +61,9 @@ async def _run(
         scraped = stack.enter_context(_listen_for_metrics(settings)) if not serve else None
         if indexer is not None:
             await slot_of_now(indexer)
-        store = await stack.enter_async_context(opened(settings.database))
+        store = await stack.enter_async_context(
+            opened(settings.database, settings.storage if index else None)
+        )
         running: dict[str, Indexer] = {}
         if indexer is not None:
             for stream in await _streams(store.database, settings, only):
@@ -83,6 +86,9 @@ async def _run(
             metrics=url(scraped, "/metrics") if scraped is not None else None,
             cluster=", ".join(map(shown_url, indexer.endpoint_urls)) if indexer is not None else None,
         )
+        if index and settings.storage.retention:
+            keeping = Retention(store.database, settings.storage)
+            await stack.enter_async_context(parts.running("retention", keeping.run()))
         await stack.enter_async_context(parts.running("database", store.watch()))
         summary = Summary(store.database, console, running)
         await stack.enter_async_context(parts.running("summary", summary.run()))

@@ -43,14 +43,23 @@ INSERT INTO perps.balances (
 SELECT $1, wanted.wallet, wanted.asset, t.free_after, t.locked_after, t.block_time, t.slot, t.tx_index, t.ordinal
 FROM unnest($2::text[], $3::text[]) AS wanted (wallet, asset)
 CROSS JOIN LATERAL (
-    SELECT *
-    FROM perps.transfers
-    WHERE stream = $1
-      AND wallet = wanted.wallet
-      AND asset = wanted.asset
-      AND free_after IS NOT NULL
-      AND locked_after IS NOT NULL
-    ORDER BY block_time DESC, slot DESC, tx_index DESC, ordinal DESC, part DESC
+    (
+        SELECT free_after, locked_after, block_time, slot, tx_index, ordinal
+        FROM perps.transfers
+        WHERE stream = $1
+          AND wallet = wanted.wallet
+          AND asset = wanted.asset
+          AND free_after IS NOT NULL
+          AND locked_after IS NOT NULL
+        ORDER BY block_time DESC, slot DESC, tx_index DESC, ordinal DESC, part DESC
+        LIMIT 1
+    )
+    UNION ALL
+    -- Where the transfers are past their retention.
+    SELECT free, locked, updated_at, updated_slot, updated_tx_index, updated_ordinal
+    FROM heliograph.retained_balances
+    WHERE stream = $1 AND wallet = wanted.wallet AND asset = wanted.asset
+    ORDER BY slot DESC, tx_index DESC, ordinal DESC
     LIMIT 1
 ) AS t
 ON CONFLICT (stream, wallet, asset) DO NOTHING;

@@ -96,19 +96,27 @@ ORDER BY position_key, opened_slot, opened_tx_index, opened_ordinal
 FOR UPDATE;
 
 -- name: list_changes
+-- Not those past their retention, of which some may be gone: retained_positions says what they came to.
 SELECT
     stream, extract(epoch FROM block_time)::bigint AS block_time, slot, tx_index, ordinal, part, signature, program,
     market, wallet, position_key, kind, side, size_delta, size_after, price, entry_price_after, collateral_delta,
     collateral_after, realized_pnl, fee, funding, liquidation_price_after, trade_id
 FROM perps.position_changes
-WHERE stream = $1 AND position_key = ANY ($2::text[])
+WHERE stream = $1
+  AND position_key = ANY ($2::text[])
+  AND slot >= coalesce((SELECT retained_from FROM heliograph.streams WHERE name = $1), 0)
 ORDER BY position_key, slot, tx_index, ordinal, part;
 
 -- name: delete_positions
--- Those lifecycles of the keys that the fold did not yield again.
+-- Those lifecycles of the keys that the fold did not yield again; none that ended before what it began with.
 DELETE FROM perps.positions AS p
 WHERE stream = $1
   AND position_key = ANY ($2::text[])
+  AND NOT EXISTS (
+      SELECT
+      FROM heliograph.retained_positions AS r
+      WHERE r.stream = p.stream AND r.position_key = p.position_key AND p.lifecycle < r.lifecycle
+  )
   AND NOT EXISTS (
       SELECT
       FROM unnest($3::text[], $4::bigint[], $5::integer[], $6::integer[])
@@ -116,6 +124,12 @@ WHERE stream = $1
       WHERE (kept.position_key, kept.opened_slot, kept.opened_tx_index, kept.opened_ordinal)
           = (p.position_key, p.opened_slot, p.opened_tx_index, p.opened_ordinal)
   );
+
+-- name: settle_positions
+-- Lifecycles that ended before what the fold began with: late history has come, and could not change them.
+UPDATE perps.positions
+SET settled = true
+WHERE stream = $1 AND position_key = ANY ($2::text[]) AND NOT settled;
 
 -- name: clear_dirty
 DELETE FROM heliograph.dirty

@@ -27,11 +27,13 @@ WHERE stream = $1
 ORDER BY program, first_slot;
 
 -- name: list_undecoded
--- A page of what the programs said and nothing fitted, in chain order, after the given place.
+-- A page of what the programs said and nothing fitted, in chain order, after the given place; nothing of slots that are
+-- past their retention, where no row is written any more.
 SELECT extract(epoch FROM block_time)::bigint AS block_time, slot, tx_index, ordinal, signature, program, channel, data, caller
 FROM heliograph.undecoded
 WHERE stream = $1
   AND (block_time, slot, tx_index, ordinal) > (to_timestamp($2::bigint), $3::bigint, $4::integer, $5::integer)
+  AND slot >= coalesce((SELECT retained_from FROM heliograph.streams WHERE name = $1), 0)
 ORDER BY block_time, slot, tx_index, ordinal
 LIMIT $6;
 

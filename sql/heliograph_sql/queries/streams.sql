@@ -24,7 +24,7 @@ SELECT heliograph.grant_analyst();
 -- name: get_stream
 SELECT name, protocol, programs, first_slot, epoch, seq, head_slot,
        extract(epoch FROM head_time)::bigint AS head_time,
-       final_slot, accounts_through, leader, genesis,
+       final_slot, retained_from, accounts_through, leader, genesis,
        coalesce(leader_expires > clock_timestamp(), false) AS led, log_events, instructions
 FROM heliograph.streams
 WHERE name = $1;
@@ -32,7 +32,7 @@ WHERE name = $1;
 -- name: list_streams
 SELECT name, protocol, programs, first_slot, epoch, seq, head_slot,
        extract(epoch FROM head_time)::bigint AS head_time,
-       final_slot, accounts_through, leader, genesis,
+       final_slot, retained_from, accounts_through, leader, genesis,
        coalesce(leader_expires > clock_timestamp(), false) AS led, log_events, instructions
 FROM heliograph.streams
 ORDER BY name;
@@ -47,9 +47,10 @@ ORDER BY 1;
 -- Completeness is counted from the lowest slot from which everything up to the old first_slot is covered: a value that
 -- was true before stays true, whatever history is still missing below.
 UPDATE heliograph.streams AS s
-SET first_slot = lower(range)
+SET first_slot = greatest(lower(range), s.retained_from)
 FROM heliograph.coverage AS c, unnest(c.slots) AS range
 WHERE s.name = $1 AND c.stream = s.name AND range @> s.first_slot - 1
+  AND s.first_slot > coalesce(s.retained_from, 0)
 RETURNING s.first_slot;
 
 -- name: bind_genesis

@@ -41,6 +41,7 @@ def stream(protocol: str, *, log_events: bool = False) -> StreamRow:
         head_slot=None,
         head_time=None,
         final_slot=None,
+        retained_from=None,
         accounts_through=None,
         leader=None,
         led=False,
