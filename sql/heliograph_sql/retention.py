@@ -169,6 +169,6 @@ class Retention:
 
 
 def _cutoff(now: datetime.datetime, days: int) -> datetime.datetime:
-    """Begin of the day, UTC, that is so many days ago: whole days go, so that chunks of a day go whole."""
+    """Begin of the day, UTC, that is so many days ago: so no floor cuts a bucket of the aggregates."""
     day = now.astimezone(datetime.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     return day - datetime.timedelta(days=days)

@@ -10,7 +10,7 @@ from pathlib import Path
 from heliograph_core.errors import SettingsError
 from heliograph_sql.tier import Edition
 
-CHUNK_INTERVAL_HOURS = 24
+CHUNK_INTERVAL_HOURS = 168
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ def test_tables_that_were_plain_are_cut_when_timescale_appears_and_keep_their_ro
     with psycopg.connect(plain_url) as connection:
         assert cut(connection) == CANONICAL
         assert held(connection) == HELD
-        assert chunks(connection) == 30
+        assert chunks(connection) == 5
 
 
 @ON_TIMESCALE
@@ -193,10 +193,10 @@ def test_the_chunk_interval_follows_the_settings_and_stays_without_them(empty_da
         migrate(empty_database_url, storage=storage)
         with psycopg.connect(empty_database_url) as connection:
             told.append(intervals(connection))
-    assert told == [{"1 day, 0:00:00"}, {"3:00:00"}, {"3:00:00"}, {"1 day, 0:00:00"}]
+    assert told == [{"7 days, 0:00:00"}, {"3:00:00"}, {"3:00:00"}, {"7 days, 0:00:00"}]
 
 
-@pytest.mark.parametrize("hours", [24, 6])
+@pytest.mark.parametrize("hours", [168, 6])
 def test_what_the_tier_lacks_is_told_in_one_warning(database_url: str, hours: int) -> None:
     storage = StorageSettings(chunk_interval_hours=hours, columnstore_after_days=7)
     found = migrate(database_url, storage=storage)

@@ -15,6 +15,7 @@ from heliograph_core.records import PositionChange
 from heliograph_sql import retention
 from heliograph_sql.database import Database
 from heliograph_sql.lease import Lease
+from heliograph_sql.migrate import migrate
 from heliograph_sql.retention import Retention
 from heliograph_sql.settings import StorageSettings
 from heliograph_sql.streams import extend_down, get_stream, read_coverage
@@ -37,6 +38,12 @@ def noon(make: Any, day: int) -> datetime.datetime:
 
 def keeping(database: Database, *rules: str) -> Retention:
     return Retention(database, StorageSettings(retention=rules))
+
+
+@pytest.fixture(autouse=True)
+def chunks_of_a_day(database_url: str) -> None:
+    """Hypertables lose whole chunks; as small as the days of these tests, they lose what plain tables lose."""
+    migrate(database_url, storage=StorageSettings(chunk_interval_hours=24))
 
 
 @pytest.fixture

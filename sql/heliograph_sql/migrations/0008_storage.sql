@@ -9,7 +9,7 @@ CREATE TABLE heliograph.storage (
     chunk_interval interval NOT NULL,
     columnstore_after interval
 );
-INSERT INTO heliograph.storage (chunk_interval) VALUES (INTERVAL '1 day');
+INSERT INTO heliograph.storage (chunk_interval) VALUES (INTERVAL '7 days');
 COMMENT ON TABLE heliograph.storage IS 'How TimescaleDB stores the tables cut by block_time; from the settings of the process that was started last. One row.';
 COMMENT ON COLUMN heliograph.storage.one IS 'Always true.';
 COMMENT ON COLUMN heliograph.storage.chunk_interval IS 'Time that one chunk of a hypertable spans.';
