@@ -14,8 +14,8 @@ class Occasion(msgspec.Struct, frozen=True):
     """moment: `connect` a WebSocket handshake, `exchange` an HTTP request whole, `request` a call in one or over the
     WebSocket, `notification` one.
 
-    method: of the call, or of the notification (`logsNotification`); of an exchange with one call that call's, of one
-    with a batch `batch`; empty on connect. value: the call's params, the notification's result, the exchange's body. count: how many occasions of this moment and method came before.
+    method: of the call, or of the notification (`logsNotification`); of an exchange `http getSlot` for one call, `http batch`
+    for several, so that a rule for a method is asked for each of its calls once; empty on connect. value: the call's params, the notification's result, the exchange's body. count: how many occasions of this moment and method came before.
     """
 
     moment: Moment

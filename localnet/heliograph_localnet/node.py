@@ -273,9 +273,9 @@ class Node:
 
 def _subject(value: object) -> str:
     if isinstance(value, list):
-        return "batch"
+        return "http batch"
     method = value.get("method") if isinstance(value, dict) else None
-    return method if isinstance(method, str) else ""
+    return f"http {method}" if isinstance(method, str) else "http"
 
 
 class _Broken(Response):

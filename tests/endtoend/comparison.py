@@ -51,10 +51,10 @@ _QUERIES: Mapping[str, str] = {
 _PLACES = """
 SELECT string_agg(format(
     'SELECT %L AS event, block_time, slot, tx_index, ordinal, signature, program FROM %I.%I WHERE slot = ANY ($1)',
-    table_schema || '.' || table_name, table_schema, table_name
+    stream || '.' || table_name, stream, table_name
 ), ' UNION ALL ')
-FROM information_schema.tables
-WHERE table_schema = $1
+FROM heliograph.typed_tables
+WHERE stream = $1 AND kind = 'event'
 """
 """Makes the statement that reads the places of all events of a stream; NULL where it has no tables yet."""
 

@@ -164,10 +164,10 @@ async def test_a_fault_of_an_exchange_strikes_a_batch_once_and_whole(node: Node)
     asked: list[str] = []
     node.faults.add(lambda occasion: asked.append(f"{occasion.moment} {occasion.method}"))
     assert len((await post(node, [call("getSlot"), call("getHealth")])).json()) == 2
-    assert asked == ["exchange batch", "request getSlot", "request getHealth"]
+    assert asked == ["exchange http batch", "request getSlot", "request getHealth"]
     node.faults.on("exchange", Reaction(status=503), times=1)
     assert (await post(node, [call("getSlot"), call("getHealth")])).status_code == 503
-    node.faults.on("exchange", Reaction(truncate=5), methods={"getSlot"}, times=1)
+    node.faults.on("exchange", Reaction(truncate=5), methods={"http getSlot"}, times=1)
     assert (await post(node, call("getHealth"))).json()["result"] == "ok"
     with pytest.raises(httpx2.RemoteProtocolError):
         await post(node, call("getSlot"))

@@ -224,6 +224,11 @@ class Listing:
             return
         anchor = self._taken[-1]
         verdict = await self._verdict(anchor, through)
+        if verdict is None and len(self._taken) > 1:
+            # A fork may have moved the transaction that ended the page above the anchor: the next walk goes without it.
+            self._taken.clear()
+            self._taken.append(anchor)
+            return
         if verdict is None:
             raise RpcUnavailable(
                 f"getSignaturesForAddress at {self._cluster.endpoint} does not reach {anchor.signature} of slot "
