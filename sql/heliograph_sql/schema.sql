@@ -29,6 +29,8 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'heliograph_analyst') THEN
         RETURN;
     END IF;
+    -- Two grants at once fail, instead of waiting for each other, with "tuple concurrently updated".
+    PERFORM pg_advisory_xact_lock(hashtextextended('heliograph.grant_analyst', 0));
     -- Of the operation tables by name: a later one may hold what is not for everybody. claims, dirty and rollups say
     -- nothing of the data, but the aggregates read some of them with the rights of whoever asks.
     GRANT USAGE ON SCHEMA heliograph, heliograph_rollup, perps TO heliograph_analyst;

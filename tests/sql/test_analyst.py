@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
@@ -191,3 +192,19 @@ def test_every_operation_table_is_readable_or_kept_back_on_purpose(database_url:
         ).fetchall()
     assert {name for name, readable in rows if not readable} == kept_back
     assert load("analyst.sql")["grant"]
+
+
+def test_two_processes_grant_one_after_the_other(database_url: str) -> None:
+    with psycopg.connect(database_url) as first, ThreadPoolExecutor() as threads:
+        first.execute("SELECT heliograph.grant_analyst()")
+        with psycopg.connect(database_url) as second:
+            waiting = threads.submit(second.execute, "SELECT heliograph.grant_analyst()")
+            backend = second.info.backend_pid
+            with psycopg.connect(database_url, autocommit=True) as watcher:
+                while not watcher.execute(
+                    "SELECT FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'", [backend]
+                ).fetchall():
+                    assert not waiting.done(), waiting.result()
+            first.commit()
+            waiting.result(timeout=30)
+            second.commit()
