@@ -37,7 +37,7 @@ BEGIN
     GRANT SELECT ON heliograph.streams, heliograph.coverage, heliograph.commits, heliograph.slots, heliograph.transactions,
         heliograph.signatures, heliograph.idls, heliograph.undecoded, heliograph.accounts, heliograph.incidents,
         heliograph.rollups, heliograph.stale_ranges, heliograph.completeness, heliograph.gaps,
-        heliograph.schema_migrations TO heliograph_analyst;
+        heliograph.schema_migrations, heliograph.typed_tables, heliograph.typed_columns TO heliograph_analyst;
     FOREACH one IN ARRAY ARRAY['perps', 'heliograph_rollup'] || ARRAY(
         SELECT s.name FROM heliograph.streams AS s JOIN pg_namespace AS n ON n.nspname = s.name
     ) LOOP

@@ -23,7 +23,18 @@ TYPES: dict[Kind, set[str]] = {
     Kind.JSON: {"jsonb"},
 }
 # What operators see and clients do not.
-HIDDEN = {"heliograph.streams": {"epoch", "leader", "leader_expires", "idl_count"}}
+HIDDEN = {
+    "heliograph.streams": {
+        "epoch",
+        "leader",
+        "leader_expires",
+        "leader_renewed",
+        "idl_count",
+        "log_events",
+        "instructions",
+        "retained_from",
+    }
+}
 
 
 @pytest.mark.parametrize("entity", CATALOG.entities, ids=lambda entity: entity.name)
