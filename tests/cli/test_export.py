@@ -11,7 +11,7 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -27,6 +27,17 @@ from heliograph_sql.streams import add_stream
 from heliograph_sql.table_making import make_tables
 
 parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed: heliograph[parquet]")
+
+
+@pytest.fixture(autouse=True)
+def signals() -> Iterator[None]:
+    """Commands are run in this process, and one that ends leaves signals ignored: so would all tests that follow."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
 
 GENESIS = 1_700_000_000
 ROWS = 5_000
