@@ -77,6 +77,7 @@ class Chain:
         self.open_slot = first_slot
         self.executions = 0
         self._forks = 0
+        self._leaps: list[tuple[int, int]] = []
         self._blocks: list[Block] = []
         self._by_slot: dict[int, Block] = {}
         self._by_signature: dict[str, Executed] = {}
@@ -127,7 +128,8 @@ class Chain:
 
     def time_of(self, slot: int) -> int:
         """Unix seconds; several slots share one."""
-        return self.genesis_time + (slot - self.first_slot) * self.slot_ms // 1000
+        leapt = sum(seconds for first, seconds in self._leaps if first <= slot)
+        return self.genesis_time + (slot - self.first_slot) * self.slot_ms // 1000 + leapt
 
     def transaction(self, signature: str) -> Executed | None:
         """A transaction of a closed slot, or None."""
@@ -192,6 +194,13 @@ class Chain:
         self._open = []
         self._settle(slot, block)
         return block
+
+    def leap(self, seconds: int) -> None:
+        """The cluster's clock is `seconds` ahead of what its slots take, from the open slot on. Raises ValueError below 0."""
+        if seconds < 0:
+            raise ValueError(f"block times never go back: {seconds} s")
+        if seconds:
+            self._leaps.append((self.open_slot, seconds))
 
     def replace(self, from_slot: int, blocks: Sequence[Sequence[Draft] | None] = ()) -> tuple[Block, ...]:
         """A fork: the blocks from from_slot on are gone, account state with them, and `blocks` stand instead.

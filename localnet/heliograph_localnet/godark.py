@@ -7,12 +7,10 @@ collateral is locked before a position grows and released after it shrank, by ca
 from __future__ import annotations
 
 import struct
-import zlib
 from base64 import b64encode
 from collections.abc import Callable
 
 import msgspec
-from solders.pubkey import Pubkey
 
 from heliograph_indexer.idl.encoder import EVENT_TAG
 from heliograph_localnet import encoding
@@ -28,7 +26,6 @@ from heliograph_localnet.addresses import (
     VAULT,
     VAULT_AUTHORITY,
     VAULT_CODEC,
-    idl_address,
     named,
     position_address,
     purse_address,
@@ -54,9 +51,6 @@ from heliograph_localnet.tape import Said, Tape
 _Say = Callable[[Fact], bytes]
 _BY_CPI = (PositionOpened, PositionUpdated, PositionClosed, LiquidationExecuted)
 _TOUCHING = (PositionOpened, PositionUpdated, PositionClosed, FundingRatePaid)
-_IDL_ACCOUNT = bytes.fromhex("184662bf3a907b9e")
-"""Discriminator of Anchor's IdlAccount."""
-_IDL_INSTRUCTION = bytes.fromhex("40f4bc78a7e9690a")
 _FLOOD_LINES = 18
 """Of 500 bytes: godark's first lines still fit under the limit of 10,000, not all of them."""
 _TREASURY = named("godark", "token account")
@@ -146,24 +140,6 @@ def mention(by: str) -> Draft:
         instructions=tuple(tape.instructions),
         logs=tuple(tape.logs),
         compute_units=tape.consumed,
-    )
-
-
-def deploy_idl(program: str, document: bytes, by: str) -> Draft:
-    """The transaction that puts an IDL on chain where Anchor before 1.0 keeps it: compressed, behind its authority."""
-    address = idl_address(program)
-    packed = zlib.compress(document, 9)
-    data = _IDL_ACCOUNT + bytes(Pubkey.from_string(by)) + struct.pack("<I", len(packed)) + packed
-    tape = Tape(200_000)
-    tape.enter(program, (by, address), _IDL_INSTRUCTION + b"\x00")
-    tape.log("Instruction: IdlCreateAccount")
-    tape.leave()
-    return Draft(
-        fee_payer=by,
-        instructions=tuple(tape.instructions),
-        logs=tuple(tape.logs),
-        compute_units=tape.consumed,
-        writes={address: encoding.owned(program, data)},
     )
 
 

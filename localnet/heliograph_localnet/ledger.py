@@ -15,13 +15,13 @@ from heliograph_localnet.commitment import Commitment
 from heliograph_localnet.draft import Draft
 from heliograph_localnet.encoding import Speech
 from heliograph_localnet.exchange.arithmetic import RATIO
-from heliograph_localnet.exchange.clearing import Now
 from heliograph_localnet.exchange.exchange import Exchange
 from heliograph_localnet.exchange.facts import Terms
 from heliograph_localnet.exchange.refusal import Reason, Refusal
 from heliograph_localnet.executor import Rejected
 from heliograph_localnet.godark import Sent
 from heliograph_localnet.manner import PLAIN, Manner
+from heliograph_localnet.now import Now
 from heliograph_localnet.operation import CreateMarket, Operation
 from heliograph_localnet.truth import Told, Truth, view
 

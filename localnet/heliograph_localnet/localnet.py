@@ -40,6 +40,7 @@ from heliograph_localnet.exchange.arithmetic import BASE, Side, other, quote_of
 from heliograph_localnet.exchange.exchange import Exchange
 from heliograph_localnet.exchange.facts import Terms
 from heliograph_localnet.exchange.refusal import Reason
+from heliograph_localnet.idl_account import deploy_idl
 from heliograph_localnet.ledger import Ledger, sane
 from heliograph_localnet.manner import PLAIN, Manner
 from heliograph_localnet.node import Node
@@ -371,7 +372,7 @@ class Localnet:
 
     def _begin(self) -> None:
         for program, document in ((POSITIONS, POSITIONS_IDL), (VAULT, VAULT_IDL)):
-            self.ledger.land(godark.deploy_idl(program, document, self.keeper))
+            self.ledger.land(deploy_idl(program, document, self.keeper))
         for symbol in self.settings.symbols:
             self.create_market(symbol)
 

@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Literal
 import msgspec
 
 from heliograph_localnet.exchange.arithmetic import Side
-from heliograph_localnet.exchange.clearing import Now
 from heliograph_localnet.exchange.exchange import Exchange
 from heliograph_localnet.exchange.facts import Fact, Terms
+from heliograph_localnet.now import Now
 
 Home = Literal["positions", "vault"]
 """Which of the two programs an instruction is sent to."""

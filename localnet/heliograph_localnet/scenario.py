@@ -13,10 +13,10 @@ import msgspec
 
 from heliograph_localnet.addresses import named
 from heliograph_localnet.exchange.arithmetic import BASE, RATIO, Side
-from heliograph_localnet.exchange.clearing import Now
 from heliograph_localnet.exchange.exchange import Exchange
 from heliograph_localnet.exchange.market import Market
 from heliograph_localnet.manner import PLAIN, Manner, draw
+from heliograph_localnet.now import Now
 from heliograph_localnet.operation import (
     Deposit,
     Liquidate,

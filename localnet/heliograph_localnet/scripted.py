@@ -1,6 +1,7 @@
-"""A program that does what a test tells it: events, accounts and instructions of any IDL, as drafts for a chain.
+"""A program that does what it is told: events, accounts and instructions of any IDL, as drafts for a chain.
 
-It knows nothing of what they mean. Of the indexer it uses the IDL encoder alone.
+It knows nothing of what they mean; who tells it may state what must come of them (`act`). Of the indexer it uses the IDL
+encoder alone.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from typing import Any, Literal
 import msgspec
 
 from heliograph_indexer.idl.encoder import EVENT_TAG, Encoder, event_authority
+from heliograph_localnet.act import Act, Row, Stated
 from heliograph_localnet.draft import AccountData, Draft, DraftInner, DraftInstruction
+from heliograph_localnet.idl_account import deploy_idl
 
 Manner = Literal["data", "log", "cpi"]
 RENT = 1_000_000
@@ -20,20 +23,62 @@ _UNITS = 5_000
 
 
 class Said(msgspec.Struct, frozen=True):
-    """An event and how it is said: emit! as `data`, emit_cpi! as `cpi`, base64 behind `Program log:` as `log`."""
+    """An event and how it is said: emit! as `data`, emit_cpi! as `cpi`, base64 behind `Program log:` as `log`.
+
+    rows: (table, columns) of what must come of it; see Stated.
+    """
 
     event: str
     fields: Mapping[str, Any]
     manner: Manner = "data"
+    rows: tuple[tuple[str, Row], ...] = ()
 
 
 class ScriptedProgram:
-    """address: where it is deployed; else the IDL tells (IdlError where it does not)."""
+    """address: where it is deployed; else the IDL tells (IdlError where it does not). layout: counts the IDLs that it has
 
-    def __init__(self, document: bytes, address: str | None = None) -> None:
+    had, where a scenario upgrades it.
+    """
+
+    def __init__(self, document: bytes, address: str | None = None, *, layout: int = 0) -> None:
+        self.document = document
+        self.layout = layout
         self.encoder = Encoder(document)
         self.address = address or self.encoder.address
         self._authority = event_authority(self.address)
+
+    def upgraded(self, document: bytes) -> ScriptedProgram:
+        """The same program as it speaks with another IDL."""
+        return ScriptedProgram(document, self.address, layout=self.layout + 1)
+
+    def deploy(self, payer: str) -> Act:
+        """Puts the IDL on the chain, or in the place of the one before."""
+        return Act(deploy_idl(self.address, self.document, payer))
+
+    def act(
+        self,
+        payer: str,
+        said: Sequence[Said] = (),
+        *,
+        rows: Sequence[tuple[str, Row]] = (),
+        instruction: str | None = None,
+        **rest: Any,
+    ) -> Act:
+        """A transaction as `draft` makes it, with what must come of it: nothing where it fails.
+
+        rows: of the accounts that it writes.
+        """
+        draft = self.draft(payer, said, instruction=instruction, **rest)
+        if draft.err is not None:
+            return Act(draft)
+        first = 0 if instruction is None else 1
+        of_events = [
+            Stated(table, row, self.address, first + at, each.event, self.layout)
+            for at, each in enumerate(said)
+            for table, row in each.rows
+        ]
+        of_accounts = [Stated(table, row, self.address, layout=self.layout) for table, row in rows]
+        return Act(draft, (*of_events, *of_accounts))
 
     def draft(
         self,
@@ -49,12 +94,13 @@ class ScriptedProgram:
     ) -> Draft:
         """One transaction with one instruction of the program; it says `said` in order.
 
-        instruction: by its name in the IDL, with `args`; None sends bytes that are none. error: the IDL's name of the error
+        instruction: by its name in the IDL, with `args`, announced by a line as Anchor has it; None sends bytes that are
+        none. error: the IDL's name of the error
         that it ends with. caller: a program that invokes it, so that it runs at depth 2.
         """
         data = b"\0" if instruction is None else self.encoder.instruction(instruction, args or {})
         depth = 1 if caller is None else 2
-        logs, inner = self._speak(said, depth)
+        logs, inner = self._speak(instruction, said, depth)
         program = self.address
         err = None
         if error is not None:
@@ -83,8 +129,12 @@ class ScriptedProgram:
         """An account of the program. padding: zeros behind what the IDL says."""
         return AccountData(self.address, RENT, self.encoder.account(name, fields) + bytes(padding))
 
-    def _speak(self, said: Sequence[Said], depth: int) -> tuple[list[str], list[DraftInner]]:
+    def _speak(
+        self, instruction: str | None, said: Sequence[Said], depth: int
+    ) -> tuple[list[str], list[DraftInner]]:
         logs = [f"Program {self.address} invoke [{depth}]"]
+        if instruction is not None:
+            logs.append(f"Program log: Instruction: {_pascal(instruction)}")
         inner = []
         for each in said:
             payload = self.encoder.event(each.event, each.fields)
@@ -99,3 +149,8 @@ class ScriptedProgram:
                     logs.append(f"Program {self.address} invoke [{depth + 1}]")
                     logs.append(f"Program {self.address} success")
         return logs, inner
+
+
+def _pascal(name: str) -> str:
+    """openPosition and open_position as OpenPosition."""
+    return "".join(part[:1].upper() + part[1:] for part in name.split("_"))

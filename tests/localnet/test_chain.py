@@ -289,3 +289,14 @@ def test_the_same_seed_makes_the_same_bytes(make_draft: MakeDraft, held: Held) -
 def test_nonsense_settings_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         Chain(**wrong)  # type: ignore[arg-type]
+
+
+def test_the_clock_may_leap_ahead_of_the_slots() -> None:
+    chain = Chain(genesis_time=1_000, slot_ms=1_000, first_slot=5)
+    chain.produce()
+    chain.leap(60)
+    chain.produce()
+    chain.leap(0)
+    assert [chain.block(slot).time for slot in (5, 6)] == [1_000, 1_061]  # type: ignore[union-attr]
+    with pytest.raises(ValueError, match="never go back"):
+        chain.leap(-1)

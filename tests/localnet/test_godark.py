@@ -21,12 +21,12 @@ from heliograph_localnet.addresses import (
     position_address,
 )
 from heliograph_localnet.draft import COMPUTE_BUDGET_PROGRAM, Draft, DraftInstruction
-from heliograph_localnet.exchange.clearing import Now
 from heliograph_localnet.exchange.exchange import Exchange
 from heliograph_localnet.exchange.facts import Fact
 from heliograph_localnet.exchange.refusal import Refusal
 from heliograph_localnet.godark import Spoken, failed, mention, succeeded
 from heliograph_localnet.manner import PLAIN, Manner, Noise
+from heliograph_localnet.now import Now
 from heliograph_localnet.operation import (
     CreateMarket,
     Deposit,

@@ -18,19 +18,10 @@ from heliograph_localnet.exchange.facts import (
 from heliograph_localnet.exchange.market import Market
 from heliograph_localnet.exchange.position import Position
 from heliograph_localnet.exchange.vault import Vault
+from heliograph_localnet.now import Now
 
 PositionKey = Callable[[str, str], str]
 """(wallet, market) -> key of the one position that the wallet may hold there."""
-
-
-class Now:
-    """slot and unix seconds at which an operation takes place."""
-
-    __slots__ = ("slot", "time")
-
-    def __init__(self, slot: int, time: int) -> None:
-        self.slot = slot
-        self.time = time
 
 
 class Leg:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from heliograph_localnet.exchange.arithmetic import Side, fee_of, funding_payment, other, quote_of
 from heliograph_localnet.exchange.book import Order
-from heliograph_localnet.exchange.clearing import Clearing, Leg, Now, PositionKey
+from heliograph_localnet.exchange.clearing import Clearing, Leg, PositionKey
 from heliograph_localnet.exchange.facts import (
     CollateralDeposited,
     CollateralWithdrawn,
@@ -27,6 +27,7 @@ from heliograph_localnet.exchange.matching import Matching
 from heliograph_localnet.exchange.position import Position
 from heliograph_localnet.exchange.refusal import Refusal
 from heliograph_localnet.exchange.vault import Vault
+from heliograph_localnet.now import Now
 
 LIQUIDATION_FEE = 10_000
 """Fraction of the quote taken, 6 decimals; never more than the equity that is left."""

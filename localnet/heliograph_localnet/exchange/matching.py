@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from heliograph_localnet.exchange.arithmetic import Side, fee_of, quote_of
 from heliograph_localnet.exchange.book import Order
-from heliograph_localnet.exchange.clearing import Clearing, Leg, Now
+from heliograph_localnet.exchange.clearing import Clearing, Leg
 from heliograph_localnet.exchange.facts import Fact, OrderFilled
 from heliograph_localnet.exchange.market import Market
 from heliograph_localnet.exchange.refusal import Refusal
+from heliograph_localnet.now import Now
 
 
 class Matching:

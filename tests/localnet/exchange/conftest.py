@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from heliograph_localnet.exchange.clearing import Now
 from heliograph_localnet.exchange.exchange import Exchange
 from heliograph_localnet.exchange.facts import Terms
+from heliograph_localnet.now import Now
 
 PRICE = 100_000_000
 

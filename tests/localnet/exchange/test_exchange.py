@@ -5,7 +5,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heliograph_localnet.exchange.arithmetic import BASE, Side
-from heliograph_localnet.exchange.clearing import Now
 from heliograph_localnet.exchange.exchange import Exchange
 from heliograph_localnet.exchange.facts import (
     CollateralLocked,
@@ -21,6 +20,7 @@ from heliograph_localnet.exchange.facts import (
     Terms,
 )
 from heliograph_localnet.exchange.refusal import Refusal
+from heliograph_localnet.now import Now
 
 SOL = BASE
 USD = 1_000_000

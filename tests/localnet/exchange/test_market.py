@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 from heliograph_localnet.exchange.book import Order
-from heliograph_localnet.exchange.clearing import Now
 from heliograph_localnet.exchange.exchange import Exchange
 from heliograph_localnet.exchange.market import INTEREST, MOST_RATE
+from heliograph_localnet.now import Now
 
 
 def quote(exchange: Exchange, bid: int, ask: int) -> None:
