@@ -5,7 +5,8 @@ them equal). Amounts are Decimal in human units: size in base, price in quote pe
 rates as a fraction per hour. Funding is positive when received, fees are positive when paid (a rebate is
 negative). None means that the protocol does not say.
 
-Event-like records are never changed once written (a correction deletes and rewrites whole slots). State
+Event-like records are never changed once written (a correction deletes and rewrites whole slots), but for position
+changes that follow from flows: those are made anew whenever earlier flows of their key arrive. State
 records (Market, Position, Balance) are the latest state of one object.
 """
 
@@ -16,8 +17,10 @@ from typing import Literal
 
 import msgspec
 
+ZERO = Decimal(0)
 Side = Literal["long", "short"]
-ChangeKind = Literal["open", "increase", "decrease", "funding", "liquidation", "close"]
+ChangeKind = Literal["open", "increase", "decrease", "funding", "liquidation", "close", "settlement"]
+FlowKind = Literal["fill", "liquidation", "funding", "settlement"]
 PositionStatus = Literal["open", "closed", "liquidated"]
 TransferKind = Literal["deposit", "withdraw", "lock", "release"]
 
@@ -45,6 +48,7 @@ class PositionChange(EventRecord, frozen=True, gc=False, kw_only=True):
     size_delta: base, positive when the position grows, negative when it shrinks, whatever its side.
     *_after: the state the protocol itself reports after the change, None where it does not.
     realized_pnl: quote, of this change alone, before fee and funding.
+    settled_pnl: quote that the change moved from the position to its owner's balance; no part of realized_pnl.
     """
 
     market: str
@@ -62,6 +66,35 @@ class PositionChange(EventRecord, frozen=True, gc=False, kw_only=True):
     fee: Decimal
     funding: Decimal
     liquidation_price_after: Decimal | None
+    trade_id: str | None
+    settled_pnl: Decimal = ZERO
+
+
+class Flow(EventRecord, frozen=True, gc=False, kw_only=True):
+    """One signed movement of a key whose position the event does not tell: folding these gives changes and positions.
+
+    base_delta: base, positive bought, negative sold; 0 for what moves no base. quote: paid or received for it, never
+    negative. base_before, base_after: the signed base of the key where the event tells it. entry_quote_after: quote for
+    which the base that is then open was entered. entry_quote_released: the part of it that this fill closed; its
+    presence says that the fill reduced, closed or flipped. quote_places: decimals of the program's quote, to which it
+    truncates a share of an amount. Of two flows that one event makes part tells them apart.
+    """
+
+    market: str
+    wallet: str
+    position_key: str
+    kind: FlowKind
+    base_delta: Decimal
+    quote: Decimal
+    price: Decimal | None
+    fee: Decimal
+    funding: Decimal
+    settled_pnl: Decimal
+    base_before: Decimal | None
+    base_after: Decimal | None
+    entry_quote_after: Decimal | None
+    entry_quote_released: Decimal | None
+    quote_places: int
     trade_id: str | None
 
 
@@ -203,7 +236,7 @@ class Position(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     Its id is (stream, position_key, opened_slot, opened_tx_index, opened_ordinal), because addresses are
     reused; lifecycle counts them from 1 for display. complete: its opening is covered. settled: False while
-    late history waits to be folded in. collateral: quote locked in it, None where the protocol does not say.
+    late history waits to be folded in. entry_quote: quote for which the open size was entered, exact, where flows tell it. collateral: quote locked in it, None where the protocol does not say.
     realized_pnl: before fees and funding. max_size: base, the largest it has been. *_at: unix seconds.
     """
 
@@ -237,6 +270,8 @@ class Position(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     closed_slot: int | None
     complete: bool
     settled: bool
+    entry_quote: Decimal | None = None
+    settled_pnl: Decimal = ZERO
 
 
 class Balance(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -253,5 +288,5 @@ class Balance(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     updated_ordinal: int
 
 
-Record = PositionChange | Trade | FundingRate | FundingPayment | Liquidation | OraclePrice | Transfer
+Record = PositionChange | Flow | Trade | FundingRate | FundingPayment | Liquidation | OraclePrice | Transfer
 State = Market | MarketState | Position | Balance

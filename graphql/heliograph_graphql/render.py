@@ -70,7 +70,9 @@ class Feed:
         """Whether the commit can make a message here at all."""
         if not self.wants_stream(commit.stream):
             return False
-        if not self.history and commit.origin not in _LIVE and commit.kind != "correct":
+        # What is corrected of a backfill was not sent without history either.
+        corrects = commit.kind == "correct" and commit.origin != "backfill"
+        if not self.history and commit.origin not in _LIVE and not corrects:
             return False
         if self.plan.entity is None or commit.kind == "correct":
             return True

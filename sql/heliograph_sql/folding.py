@@ -1,31 +1,39 @@
-"""Positions from their changes: at the head as they come, for late history from all stored changes of a key anew.
+"""Positions from their changes or flows: at the head as they come, for late history from all that is stored of a key anew.
 
-Only the leader folds. Whoever else writes changes marks their keys dirty; while a key is dirty its live changes are
-stored and not folded, and the position is not settled. What is past its retention is never folded anew: a fold begins
-with what the position was there. The locks are what makes this right: see queries/folding.sql.
+Only the leader folds. Whoever else writes changes or flows marks their keys dirty; while a key is dirty its live
+entries are stored and not folded, and the position is not settled. What is past its retention is never folded anew: a
+fold begins with what the position was there. The locks are what makes this right: see queries/folding.sql.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Any, NamedTuple
 
 import msgspec
 
-from heliograph_core.fold import fold
-from heliograph_core.records import Position, PositionChange
-from heliograph_sql.copying import Refused
+from heliograph_core.records import Flow, Position, PositionChange
+from heliograph_sql.copying import Refused, copy_rows, copy_what_fits
+from heliograph_sql.histories import (
+    Entry,
+    Outcome,
+    Place,
+    chain_order,
+    count_entries,
+    entries_by_key,
+    fetch_changes,
+    fetch_entries,
+    fetch_entries_behind,
+    fold_history,
+    place_of,
+)
+from heliograph_sql.plan import RECORD_PLANS
 from heliograph_sql.queries import load
 from heliograph_sql.states import write_positions
 
 REFOLD_CHANGES = 2_000
 """Changes that are folded anew at once, but for a single key with more: while their positions are stored, live waits."""
-
-
-def chain_order(change: PositionChange) -> tuple[int, int, int, int]:
-    return (change.slot, change.tx_index, change.ordinal, change.part)
 
 
 async def mark_dirty(connection: Any, stream: str, keys: Sequence[str]) -> None:
@@ -39,16 +47,17 @@ async def mark_dirty(connection: Any, stream: str, keys: Sequence[str]) -> None:
 
 
 async def fold_live(
-    connection: Any, stream: str, changes: Sequence[PositionChange], *, careful: bool
+    connection: Any, stream: str, entries: Sequence[Entry], *, careful: bool
 ) -> list[Refused]:
-    """Folds the changes of one batch into the stored positions. The caller leads the stream.
+    """Folds the entries of one batch into the stored positions, and stores the changes that follow from flows.
 
-    Keys that are dirty, and keys whose stored position is later than a change here, are left to a refold.
+    The caller leads the stream. Left to a refold are keys that are dirty, keys whose stored position is later than an
+    entry here, and keys whose flows tell what the position does not.
     """
-    if not changes:
+    if not entries:
         return []
     queries = load("folding.sql")
-    by_key = _by_key(changes)
+    by_key = _by_key(entries)
     keys = sorted(by_key)
     await connection.execute(queries["lock_folding"], stream)
     marked = {row["position_key"] for row in await connection.fetch(queries["lock_dirty"], stream, keys)}
@@ -58,25 +67,39 @@ async def fold_live(
         for row in await connection.fetch(queries["lock_latest_positions"], stream, clean)
     }
     folded: list[Position] = []
+    changes: list[PositionChange] = []
     late: set[str] = set()
     for key in clean:
         current = stored.get(key)
         if current is not None and _where(current) >= chain_order(by_key[key][0])[:3]:
             late.add(key)
-        else:
-            folded += fold(current, by_key[key])
+            continue
+        outcome = fold_history(current, by_key[key])
+        if outcome.surprised:
+            late.add(key)
+            continue
+        folded += outcome.positions
+        changes += outcome.changes
     await mark_dirty(connection, stream, sorted(late))
-    return await write_positions(connection, folded, careful=careful)
+    refused = await write_positions(connection, folded, careful=careful)
+    return refused + await _store_changes(connection, changes, careful=careful)
 
 
 class Refold(NamedTuple):
-    """One key folded without a lock. marks: of the key before its changes were read. last: the latest of them."""
+    """One key folded without a lock. marks: of the key before its entries were read. last: the latest of them."""
 
     key: str
     marks: int
-    changes: int
+    entries: int
+    outcome: Outcome
+    last: Entry | None
+
+
+class Rewritten(NamedTuple):
+    """What a refold came to. slots: of changes that follow from flows and are others now, with their block times."""
+
     positions: list[Position]
-    last: PositionChange | None
+    slots: dict[int, int]
 
 
 async def prepare_refold(
@@ -87,40 +110,39 @@ async def prepare_refold(
     quiet_s, anyway_s: see `list_dirty` in queries/folding.sql.
     """
     queries = load("folding.sql")
-    # Before the changes: a mark that comes later shows that they are not all.
+    # Before the entries: a mark that comes later shows that they are not all.
     marks = {
         row["position_key"]: row["marks"]
         for row in await connection.fetch(queries["list_dirty"], stream, limit, quiet_s, anyway_s)
     }
     if not marks:
         return []
-    counted = await connection.fetch(queries["count_changes"], stream, list(marks))
-    counts = {row["position_key"]: row["changes"] for row in counted}
+    counts = await count_entries(connection, stream, list(marks))
     chosen: list[str] = []
     for key in marks:
         if chosen and sum(counts.get(each, 0) for each in (*chosen, key)) > REFOLD_CHANGES:
             break
         chosen.append(key)
     begun = await read_retained(connection, stream, chosen)
-    rows = await connection.fetch(queries["list_changes"], stream, chosen)
+    rows = await fetch_entries(connection, stream, chosen)
     # A long history takes seconds to fold; live indexing runs in this loop.
-    changes = await asyncio.to_thread(_changes_by_key, rows)
+    entries = await asyncio.to_thread(entries_by_key, rows)
     folded = await asyncio.to_thread(
-        lambda: {key: _fold_from(begun.get(key), changes.get(key, [])) for key in chosen}
+        lambda: {key: _fold_from(begun.get(key), entries.get(key, [])) for key in chosen}
     )
     return [
         Refold(
             key,
             marks[key],
-            len(changes.get(key, ())),
-            folded.get(key, []),
-            changes[key][-1] if key in changes else None,
+            len(entries.get(key, ())),
+            folded[key],
+            entries[key][-1] if key in entries else None,
         )
         for key in chosen
     ]
 
 
-async def finish_refold(connection: Any, stream: str, prepared: Sequence[Refold]) -> list[Position] | None:
+async def finish_refold(connection: Any, stream: str, prepared: Sequence[Refold]) -> Rewritten | None:
     """Stores what was folded, with what live indexing wrote since; None where every key was marked since.
 
     Inside a transaction, whose locks keep every other fold and every late writer of these keys away.
@@ -137,23 +159,31 @@ async def finish_refold(connection: Any, stream: str, prepared: Sequence[Refold]
         return None
     keys = [one.key for one in same]
     await connection.fetch(queries["lock_positions"], stream, keys)
-    behind = await _changes_behind(connection, stream, same)
-    counted = await connection.fetch(queries["count_changes"], stream, keys)
-    counts = {row["position_key"]: row["changes"] for row in counted}
-    # A change that is neither what was folded nor behind it was written in between, without a mark.
-    missed = [one.key for one in same if counts.get(one.key, 0) != one.changes + len(behind.get(one.key, ()))]
-    anew = _changes_by_key(await connection.fetch(queries["list_changes"], stream, missed) if missed else [])
+    behind = await _entries_behind(connection, stream, same)
+    counts = await count_entries(connection, stream, keys)
+    later = {
+        one.key: fold_history(
+            one.outcome.positions[-1] if one.outcome.positions else None, behind.get(one.key, [])
+        )
+        for one in same
+    }
+    # An entry that is neither what was folded nor behind it was written in between, without a mark.
+    missed = [
+        one.key
+        for one in same
+        if counts.get(one.key, 0) != one.entries + len(behind.get(one.key, ())) or later[one.key].surprised
+    ]
+    anew = entries_by_key(await fetch_entries(connection, stream, missed)) if missed else {}
     begun = await read_retained(connection, stream, missed)
     positions: list[Position] = []
+    changes: list[PositionChange] = []
     for one in same:
         if one.key in missed:
-            positions += _fold_from(begun.get(one.key), anew.get(one.key, []))
+            outcome = _fold_from(begun.get(one.key), anew.get(one.key, []))
         else:
-            current = one.positions[-1] if one.positions else None
-            later = fold(current, behind.get(one.key, []))
-            replaced = {position.lifecycle for position in later}
-            positions += [position for position in one.positions if position.lifecycle not in replaced]
-            positions += later
+            outcome = _join(one.outcome, later[one.key])
+        positions += outcome.positions
+        changes += outcome.changes
     await connection.execute(
         queries["delete_positions"],
         stream,
@@ -164,29 +194,49 @@ async def finish_refold(connection: Any, stream: str, prepared: Sequence[Refold]
         [position.opened_ordinal for position in positions],
     )
     await write_positions(connection, positions, careful=False)
+    flowing = sorted(
+        {one.key for one in same if isinstance(one.last, Flow)} | _flowing(behind) | _flowing(anew)
+    )
+    slots = await _replace_changes(connection, stream, flowing, changes)
     await connection.execute(queries["settle_positions"], stream, keys)
     await connection.execute(queries["clear_dirty"], stream, keys)
-    return positions
+    return Rewritten(positions, slots)
 
 
-async def _changes_behind(
-    connection: Any, stream: str, prepared: Sequence[Refold]
-) -> dict[str, list[PositionChange]]:
-    places = [
-        (one.key, last.block_time, last.slot, last.tx_index, last.ordinal, last.part)
-        if (last := one.last) is not None
-        else (one.key, 0, -1, 0, 0, 0)
-        for one in prepared
-    ]
-    columns = [list(column) for column in zip(*places, strict=True)]
-    rows = await connection.fetch(load("folding.sql")["list_changes_behind"], stream, *columns)
-    return _changes_by_key(rows)
+async def _replace_changes(
+    connection: Any, stream: str, keys: Sequence[str], changes: Sequence[PositionChange]
+) -> dict[int, int]:
+    """Makes the stored changes of keys that have flows equal to `changes`; slot and block time of each that was not."""
+    if not keys:
+        return {}
+    stored = {place_of(one): one for one in await fetch_changes(connection, stream, keys)}
+    wanted = {place_of(one): one for one in changes}
+    gone = [place for place, one in stored.items() if wanted.get(place) != one]
+    new = [one for place, one in wanted.items() if stored.get(place) != one]
+    if gone:
+        columns = [list(column) for column in zip(*gone, strict=True)]
+        await connection.execute(load("folding.sql")["delete_changes"], stream, *columns)
+    await _store_changes(connection, new, careful=False)
+    return {slot: block_time for block_time, slot, *_ in [*gone, *map(place_of, new)]}
 
 
-def _changes_by_key(rows: Sequence[Any]) -> dict[str, list[PositionChange]]:
-    """rows: ordered by key, then in chain order."""
-    changes = (PositionChange(**dict(row)) for row in rows)
-    return {key: list(group) for key, group in groupby(changes, key=lambda one: one.position_key)}
+async def _store_changes(
+    connection: Any, changes: Sequence[PositionChange], *, careful: bool
+) -> list[Refused]:
+    if not changes:
+        return []
+    plan = RECORD_PLANS[PositionChange]
+    if careful:
+        return await copy_what_fits(connection, plan, changes)
+    await copy_rows(connection, plan, changes)
+    return []
+
+
+async def _entries_behind(connection: Any, stream: str, prepared: Sequence[Refold]) -> dict[str, list[Entry]]:
+    places: dict[str, Place] = {
+        one.key: (0, -1, 0, 0, 0) if one.last is None else place_of(one.last) for one in prepared
+    }
+    return entries_by_key(await fetch_entries_behind(connection, stream, places))
 
 
 async def read_retained(connection: Any, stream: str, keys: Sequence[str]) -> dict[str, Position]:
@@ -195,18 +245,28 @@ async def read_retained(connection: Any, stream: str, keys: Sequence[str]) -> di
     return {row["position_key"]: msgspec.json.decode(row["position"], type=Position) for row in rows}
 
 
-def _fold_from(base: Position | None, changes: Sequence[PositionChange]) -> list[Position]:
-    """Every lifecycle; base: what the position was where the stored changes begin, kept where they leave it alone."""
-    folded = fold(base, changes)
-    if base is not None and (not folded or folded[0].lifecycle != base.lifecycle):
-        folded.insert(0, base)
+def _fold_from(base: Position | None, entries: Sequence[Entry]) -> Outcome:
+    """Every lifecycle; base: what the position was where the stored entries begin, kept where they leave it alone."""
+    folded = fold_history(base, entries)
+    if base is not None and (not folded.positions or folded.positions[0].lifecycle != base.lifecycle):
+        folded.positions.insert(0, base)
     return folded
 
 
-def _by_key(changes: Sequence[PositionChange]) -> dict[str, list[PositionChange]]:
-    found: dict[str, list[PositionChange]] = {}
-    for change in sorted(changes, key=chain_order):
-        found.setdefault(change.position_key, []).append(change)
+def _join(first: Outcome, later: Outcome) -> Outcome:
+    replaced = {position.lifecycle for position in later.positions}
+    kept = [position for position in first.positions if position.lifecycle not in replaced]
+    return Outcome([*kept, *later.positions], [*first.changes, *later.changes], False)
+
+
+def _flowing(entries: dict[str, list[Entry]]) -> set[str]:
+    return {key for key, its in entries.items() if isinstance(its[-1], Flow)}
+
+
+def _by_key(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
+    found: dict[str, list[Entry]] = {}
+    for entry in sorted(entries, key=chain_order):
+        found.setdefault(entry.position_key, []).append(entry)
     return found
 
 

@@ -63,6 +63,7 @@ class TablePlan(msgspec.Struct, frozen=True):
 
 _INTEGERS: Mapping[str, PgType] = {
     "part": PgType.SMALLINT,
+    "quote_places": PgType.SMALLINT,
     "slot": PgType.BIGINT,
     "block_time": PgType.TIMESTAMPTZ,
     "publish_time": PgType.TIMESTAMPTZ,
@@ -110,6 +111,7 @@ def _type_of(name: str, hint: Any) -> PgType:
 
 
 RECORD_PLANS: Mapping[type[records.Record], TablePlan] = {
+    records.Flow: plan_of(records.Flow, "perps", "flows"),
     records.FundingPayment: plan_of(records.FundingPayment, "perps", "funding_payments"),
     records.FundingRate: plan_of(records.FundingRate, "perps", "funding_rates"),
     records.Liquidation: plan_of(records.Liquidation, "perps", "liquidations"),

@@ -16,10 +16,10 @@ import msgspec
 import structlog
 
 from heliograph_core.errors import DatabaseError, DatabaseUnavailable
-from heliograph_core.fold import fold
-from heliograph_core.records import PositionChange
+from heliograph_core.records import Flow, PositionChange
 from heliograph_sql.database import Database
 from heliograph_sql.folding import read_retained
+from heliograph_sql.histories import Entry, fold_history
 from heliograph_sql.queries import load
 from heliograph_sql.settings import StorageSettings
 
@@ -115,22 +115,22 @@ class Retention:
     ) -> None:
         """Keeps what every position and balance is right below `raised`."""
         window = stream, floor, raised, until
-        changes: dict[str, list[PositionChange]] = {}
-        cursor = connection.cursor(self._queries["list_changes_between"], *window, prefetch=KEYS_AT_ONCE)
-        async for row in cursor:
-            key = row["position_key"]
-            if key not in changes and len(changes) >= KEYS_AT_ONCE:
-                await self._retain_positions(connection, stream, changes)
-                changes.clear()
-            changes.setdefault(key, []).append(PositionChange(**dict(row)))
-        await self._retain_positions(connection, stream, changes)
+        for query, kind in (("list_changes_between", PositionChange), ("list_flows_between", Flow)):
+            entries: dict[str, list[Entry]] = {}
+            async for row in connection.cursor(self._queries[query], *window, prefetch=KEYS_AT_ONCE):
+                key = row["position_key"]
+                if key not in entries and len(entries) >= KEYS_AT_ONCE:
+                    await self._retain_positions(connection, stream, entries)
+                    entries.clear()
+                entries.setdefault(key, []).append(kind(**dict(row)))
+            await self._retain_positions(connection, stream, entries)
         await connection.execute(self._queries["retain_balances"], *window)
 
-    async def _retain_positions(
-        self, connection: Any, stream: str, changes: dict[str, list[PositionChange]]
-    ) -> None:
-        before = await read_retained(connection, stream, list(changes))
-        after = [fold(before.get(key), its)[-1] for key, its in changes.items()]
+    async def _retain_positions(self, connection: Any, stream: str, entries: dict[str, list[Entry]]) -> None:
+        before = await read_retained(connection, stream, list(entries))
+        folded = [fold_history(before.get(key), its).positions for key, its in entries.items()]
+        # Flows may come to no position: a settlement of what closed before anything is known.
+        after = [positions[-1] for positions in folded if positions]
         await connection.execute(
             self._queries["retain_positions"],
             stream,

@@ -2349,6 +2349,84 @@ COMMENT ON COLUMN perps.candles_5m.quote IS 'Quote that was traded; 0 for mark a
 
 COMMENT ON COLUMN perps.candles_5m.points IS 'Prices in the bucket; for trade the number of fills.';
 
+CREATE TABLE perps.flows (
+    stream text NOT NULL,
+    block_time timestamp with time zone NOT NULL,
+    slot bigint NOT NULL,
+    tx_index integer NOT NULL,
+    ordinal integer NOT NULL,
+    part smallint NOT NULL,
+    signature text NOT NULL,
+    program text NOT NULL,
+    market text NOT NULL,
+    wallet text NOT NULL,
+    position_key text NOT NULL,
+    kind text NOT NULL,
+    base_delta numeric NOT NULL,
+    quote numeric NOT NULL,
+    price numeric,
+    fee numeric NOT NULL,
+    funding numeric NOT NULL,
+    settled_pnl numeric NOT NULL,
+    base_before numeric,
+    base_after numeric,
+    entry_quote_after numeric,
+    entry_quote_released numeric,
+    quote_places smallint NOT NULL,
+    trade_id text,
+    CONSTRAINT flows_kind_check CHECK ((kind = ANY (ARRAY['fill'::text, 'liquidation'::text, 'funding'::text, 'settlement'::text])))
+);
+
+COMMENT ON TABLE perps.flows IS 'Signed movements of keys, of programs whose events do not tell which side a position is on. Folded in chain order they give perps.position_changes and perps.positions.';
+
+COMMENT ON COLUMN perps.flows.stream IS 'The stream that the row belongs to.';
+
+COMMENT ON COLUMN perps.flows.block_time IS 'Time of the block; never contradicts the slot. Tables are cut by it: put a bound on it in every query.';
+
+COMMENT ON COLUMN perps.flows.slot IS 'Slot of the block.';
+
+COMMENT ON COLUMN perps.flows.tx_index IS 'Position of the transaction among all transactions of its block, from 0.';
+
+COMMENT ON COLUMN perps.flows.ordinal IS 'Position of the event among all candidates of its transaction, decoded or not, from 0.';
+
+COMMENT ON COLUMN perps.flows.part IS 'Counts the rows that one event makes in this table, from 0.';
+
+COMMENT ON COLUMN perps.flows.signature IS 'Signature of the transaction, base58.';
+
+COMMENT ON COLUMN perps.flows.program IS 'Address of the program that emitted the event, base58.';
+
+COMMENT ON COLUMN perps.flows.market IS 'Address of the market, base58.';
+
+COMMENT ON COLUMN perps.flows.wallet IS 'Owner of the position, base58; the address of its account until its owner is known.';
+
+COMMENT ON COLUMN perps.flows.position_key IS 'Key of the position, as in perps.positions.';
+
+COMMENT ON COLUMN perps.flows.kind IS 'fill, liquidation (a fill that a liquidator forced), funding or settlement (profit or loss moved to the balance).';
+
+COMMENT ON COLUMN perps.flows.base_delta IS 'Base; positive bought, negative sold; 0 where none moved.';
+
+COMMENT ON COLUMN perps.flows.quote IS 'Quote that was paid or received for it, never negative.';
+
+COMMENT ON COLUMN perps.flows.price IS 'Quote per base; NULL where no base moved.';
+
+COMMENT ON COLUMN perps.flows.fee IS 'Quote; positive when paid, negative for a rebate.';
+
+COMMENT ON COLUMN perps.flows.funding IS 'Quote; positive when received, negative when paid.';
+
+COMMENT ON COLUMN perps.flows.settled_pnl IS 'Quote that moved from the position to the balance; negative: from the balance.';
+
+COMMENT ON COLUMN perps.flows.base_before IS 'Signed base of the key before it; NULL where the event does not tell.';
+
+COMMENT ON COLUMN perps.flows.base_after IS 'Signed base of the key after it; NULL where the event does not tell.';
+
+COMMENT ON COLUMN perps.flows.entry_quote_after IS 'Quote for which the base that is open after it was entered; NULL where the event does not tell.';
+
+COMMENT ON COLUMN perps.flows.entry_quote_released IS 'Quote for which the base that it closed was entered; NULL where it closed none or the event does not tell.';
+
+COMMENT ON COLUMN perps.flows.quote_places IS 'Decimals of quote to which the program truncates a share of an amount.';
+
+COMMENT ON COLUMN perps.flows.trade_id IS 'The fill, as in perps.trades; NULL where none.';
+
 CREATE VIEW perps.funding_1d AS
  SELECT stream,
     market,
@@ -2704,11 +2782,12 @@ CREATE TABLE perps.position_changes (
     funding numeric NOT NULL,
     liquidation_price_after numeric,
     trade_id text,
-    CONSTRAINT position_changes_kind_check CHECK ((kind = ANY (ARRAY['open'::text, 'increase'::text, 'decrease'::text, 'funding'::text, 'liquidation'::text, 'close'::text]))),
+    settled_pnl numeric DEFAULT 0 NOT NULL,
+    CONSTRAINT position_changes_kind_check CHECK ((kind = ANY (ARRAY['open'::text, 'increase'::text, 'decrease'::text, 'funding'::text, 'liquidation'::text, 'close'::text, 'settlement'::text]))),
     CONSTRAINT position_changes_side_check CHECK ((side = ANY (ARRAY['long'::text, 'short'::text])))
 );
 
-COMMENT ON TABLE perps.position_changes IS 'Every change of every position: opening, increase, decrease, funding, liquidation, close. Folded in chain order they give perps.positions.';
+COMMENT ON TABLE perps.position_changes IS 'Every change of every position: opening, increase, decrease, funding, liquidation, close, settlement. Folded in chain order they give perps.positions; those that follow from perps.flows are made anew where late history came.';
 
 COMMENT ON COLUMN perps.position_changes.stream IS 'The stream that the row belongs to.';
 
@@ -2732,7 +2811,7 @@ COMMENT ON COLUMN perps.position_changes.wallet IS 'Owner of the position, base5
 
 COMMENT ON COLUMN perps.position_changes.position_key IS 'Key of the position; addresses are reused, so several lifecycles may share it.';
 
-COMMENT ON COLUMN perps.position_changes.kind IS 'open, increase, decrease, funding, liquidation or close.';
+COMMENT ON COLUMN perps.position_changes.kind IS 'open, increase, decrease, funding, liquidation, close or settlement (profit or loss moved to the balance).';
 
 COMMENT ON COLUMN perps.position_changes.side IS 'long or short.';
 
@@ -2757,6 +2836,8 @@ COMMENT ON COLUMN perps.position_changes.funding IS 'Quote; positive when receiv
 COMMENT ON COLUMN perps.position_changes.liquidation_price_after IS 'Quote per base at which the position would be liquidated; NULL where none or unknown.';
 
 COMMENT ON COLUMN perps.position_changes.trade_id IS 'The fill that made the change, as in perps.trades; NULL where none did.';
+
+COMMENT ON COLUMN perps.position_changes.settled_pnl IS 'Quote that the change moved from the position to its owner''s balance; no part of realized_pnl.';
 
 CREATE TABLE perps.positions (
     stream text NOT NULL,
@@ -2789,6 +2870,8 @@ CREATE TABLE perps.positions (
     closed_slot bigint,
     complete boolean NOT NULL,
     settled boolean NOT NULL,
+    entry_quote numeric,
+    settled_pnl numeric DEFAULT 0 NOT NULL,
     CONSTRAINT positions_side_check CHECK ((side = ANY (ARRAY['long'::text, 'short'::text]))),
     CONSTRAINT positions_status_check CHECK ((status = ANY (ARRAY['open'::text, 'closed'::text, 'liquidated'::text])))
 );
@@ -2854,6 +2937,10 @@ COMMENT ON COLUMN perps.positions.closed_slot IS 'Slot of the close; NULL while 
 COMMENT ON COLUMN perps.positions.complete IS 'Its opening is known. Where false, sums begin at the first change that is known.';
 
 COMMENT ON COLUMN perps.positions.settled IS 'False while late history waits to be folded in.';
+
+COMMENT ON COLUMN perps.positions.entry_quote IS 'Quote for which the open size was entered, exact; entry_price is this by size; NULL where only the price is known.';
+
+COMMENT ON COLUMN perps.positions.settled_pnl IS 'Quote that was moved from the position to its owner''s balance; sum of its changes. No part of realized_pnl: it settles profit that is not realized yet too.';
 
 CREATE TABLE perps.transfers (
     stream text NOT NULL,
@@ -3055,6 +3142,9 @@ ALTER TABLE ONLY heliograph_rollup.storage
 ALTER TABLE ONLY perps.balances
     ADD CONSTRAINT balances_pkey PRIMARY KEY (stream, wallet, asset);
 
+ALTER TABLE ONLY perps.flows
+    ADD CONSTRAINT flows_pkey PRIMARY KEY (block_time, slot, tx_index, ordinal, stream, part);
+
 ALTER TABLE ONLY perps.funding_payments
     ADD CONSTRAINT funding_payments_pkey PRIMARY KEY (block_time, slot, tx_index, ordinal, stream, part);
 
@@ -3121,6 +3211,10 @@ CREATE INDEX kept_open_interest_1h_by_bucket ON heliograph_rollup.kept_open_inte
 CREATE INDEX kept_volume_1h_by_bucket ON heliograph_rollup.kept_volume_1h USING btree (bucket);
 
 CREATE INDEX balances_by_wallet ON perps.balances USING btree (wallet, asset, stream);
+
+CREATE INDEX flows_by_position_key ON perps.flows USING btree (position_key, block_time, slot, tx_index, ordinal, stream, part);
+
+CREATE INDEX flows_by_wallet ON perps.flows USING btree (wallet, block_time, slot, tx_index, ordinal, stream, part);
 
 CREATE INDEX funding_payments_by_market ON perps.funding_payments USING btree (market, block_time, slot, tx_index, ordinal, stream, part);
 

@@ -18,7 +18,7 @@ import asyncpg
 
 from heliograph_core.account import AccountState
 from heliograph_core.errors import DatabaseError, IdlConflict, LeaseLost, WriteConflict
-from heliograph_core.records import MarketState, PositionChange, State
+from heliograph_core.records import Flow, MarketState, PositionChange, State
 from heliograph_core.slot import Slot
 from heliograph_sql.account_writing import write_accounts
 from heliograph_sql.archived import clear_archived, store_archived
@@ -28,6 +28,7 @@ from heliograph_sql.copying import is_refusal
 from heliograph_sql.correction import clear_slots, store_slots
 from heliograph_sql.database import Database
 from heliograph_sql.event_tables import NO_TABLES, EventTables
+from heliograph_sql.folded_slots import find_origins, runs_of
 from heliograph_sql.folding import finish_refold, fold_live, mark_dirty, prepare_refold
 from heliograph_sql.idls import UndecodedPlace
 from heliograph_sql.json_text import json_text
@@ -160,6 +161,9 @@ class Writer:
     ) -> int | None:
         """Folds up to `limit` dirty positions anew; the seq, kind `amend`, or None where none waits. Leader only.
 
+        Changes that follow from flows may be others then: before it their slots get commits of kind `correct`, one a
+        run of slots that are near each other.
+
         Those that nobody marked for `quiet_s` seconds, or that wait for `anyway_s`; one that is marked while it is
         folded waits on.
         """
@@ -169,10 +173,25 @@ class Writer:
         if not prepared:
             return None
         async with self._transaction(0, 0) as connection:
-            positions = await finish_refold(connection, self.stream, prepared)
-            if positions is None:
+            rewritten = await finish_refold(connection, self.stream, prepared)
+            if rewritten is None:
                 return None
+            positions, slots = rewritten
+            origins = await find_origins(connection, self.stream, slots)
             reached = await self._lock(connection, epoch)
+            for run in runs_of(slots, origins):
+                await connection.execute(load("idls.sql")["stamp_slots"], self.stream, run.slots)
+                await self._mark_stale(connection, run.times)
+                await self._number(
+                    connection,
+                    "correct",
+                    run.origin,
+                    first=run.slots[0],
+                    last=run.slots[-1],
+                    first_time=run.times[0],
+                    last_time=run.times[-1],
+                    rows=len(run.slots),
+                )
             seq = await self._number(
                 connection,
                 "amend",
@@ -350,15 +369,15 @@ class Writer:
         batch = prepared.batch
         written = await write_rows(connection, prepared, careful=careful)
         refused = await write_states(connection, batch.states, {}, careful=careful)
-        changes = [
+        entries = [
             record
             for record in batch.records
-            if isinstance(record, PositionChange) and id(record) not in written.refused
+            if isinstance(record, (PositionChange, Flow)) and id(record) not in written.refused
         ]
         if epoch is None:
-            await mark_dirty(connection, self.stream, [change.position_key for change in changes])
+            await mark_dirty(connection, self.stream, [entry.position_key for entry in entries])
         else:
-            refused += await fold_live(connection, self.stream, changes, careful=careful)
+            refused += await fold_live(connection, self.stream, entries, careful=careful)
         written.incidents += [_incident(one.plan.full_name, one.row, one.reason) for one in refused]
         return written
 

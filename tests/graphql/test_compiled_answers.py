@@ -144,7 +144,7 @@ class Plain:
             case "transaction_failed":
                 return row["err"] is not None
             case "position_of_event":
-                return self.position_at(row, row["position_key"], chain_key(row))
+                return self.position_at(row, row["position_key"], chain_key(row), row["side"])
             case "position_of_transfer":
                 ordinal = 2**31 if row["kind"] == "lock" else row["ordinal"]
                 return self.position_at(row, row["position_key"], (row["slot"], row["tx_index"], ordinal))
@@ -160,9 +160,14 @@ class Plain:
             row for row in self.world.rows[table] if all(row[name] == value for name, value in values.items())
         ]
 
-    def position_at(self, row: Row, key: str | None, at: tuple[int, int, int]) -> str | None:
+    def position_at(
+        self, row: Row, key: str | None, at: tuple[int, int, int], side: str | None = None
+    ) -> str | None:
+        """side: of an event, which where it opened a life did so on its own side, and else ended the one before."""
         lives = [
-            p for p in self.find("perps.positions", stream=row["stream"], position_key=key) if opened(p) <= at
+            p
+            for p in self.find("perps.positions", stream=row["stream"], position_key=key)
+            if opened(p) < at or (opened(p) == at and side in (None, p["side"]))
         ]
         return self.identity(self.catalog.by_name["Position"], max(lives, key=opened)) if lives else None
 
@@ -200,10 +205,10 @@ class Plain:
         return tied
 
     def within(self, row: Row, position: Row) -> bool:
-        if row["block_time"] < position["opened_at"] or chain_key(row) < opened(position):
+        if row["block_time"] < position["opened_at"] or not is_of(row, position):
             return False
         same = self.find("perps.positions", stream=position["stream"], position_key=position["position_key"])
-        return not any(opened(position) < opened(later) <= chain_key(row) for later in same)
+        return not any(opened(position) < opened(later) and is_of(row, later) for later in same)
 
     # -- filters and orders
 
@@ -325,6 +330,12 @@ class Plain:
 
 def opened(position: Row) -> tuple[int, int, int]:
     return position["opened_slot"], position["opened_tx_index"], position["opened_ordinal"]
+
+
+def is_of(row: Row, position: Row) -> bool:
+    """Whether the row is of this life or a later one: an event may end one and begin the next, on the other side."""
+    at = chain_key(row)
+    return opened(position) < at or (opened(position) == at and position["side"] == row["side"])
 
 
 def chain_key(row: Row) -> tuple[int, int, int]:

@@ -256,7 +256,7 @@ class _Slow:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._begun, self._go_on = threading.Event(), threading.Event()
-        monkeypatch.setattr("heliograph_sql.folding.fold", self._fold)
+        monkeypatch.setattr("heliograph_sql.histories.fold", self._fold)
 
     async def begun(self) -> None:
         assert await asyncio.to_thread(self._begun.wait, 30)

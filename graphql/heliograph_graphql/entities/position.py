@@ -43,6 +43,13 @@ ENTITY = Entity(
             nullable=True,
         ),
         Field(
+            "entry_quote",
+            Kind.DECIMAL,
+            "What the open size was entered for, exact.",
+            unit="quote",
+            nullable=True,
+        ),
+        Field(
             "exit_price",
             Kind.DECIMAL,
             "Price of the change that closed it.",
@@ -58,6 +65,12 @@ ENTITY = Entity(
             nullable=True,
         ),
         Field("realized_pnl", Kind.DECIMAL, "Realized so far, before fees and funding.", unit="quote"),
+        Field(
+            "settled_pnl",
+            Kind.DECIMAL,
+            "Profit moved to the owner's balance so far; no part of realizedPnl.",
+            unit="quote",
+        ),
         Field("fees", Kind.DECIMAL, "Fees so far, positive when paid.", unit="quote"),
         Field("funding", Kind.DECIMAL, "Funding so far, positive when received.", unit="quote"),
         Field("changes", Kind.INT, "How many changes it has had.", graphql_name="changeCount"),

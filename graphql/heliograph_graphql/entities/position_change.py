@@ -23,6 +23,7 @@ KIND = Choice(
         "funding": "Funding was paid or received.",
         "liquidation": "A liquidator took a part or all of it.",
         "close": "It was closed.",
+        "settlement": "Its profit or loss was moved to the owner's balance.",
     },
 )
 
@@ -57,6 +58,12 @@ ENTITY = Entity(
         Field("collateral_delta", Kind.DECIMAL, "Change of the collateral.", unit="quote", nullable=True),
         Field("collateral_after", Kind.DECIMAL, "Collateral after the change.", unit="quote", nullable=True),
         Field("realized_pnl", Kind.DECIMAL, "Of this change alone, before fee and funding.", unit="quote"),
+        Field(
+            "settled_pnl",
+            Kind.DECIMAL,
+            "Moved to the owner's balance; no part of realizedPnl.",
+            unit="quote",
+        ),
         Field("fee", Kind.DECIMAL, "Positive when paid.", unit="quote"),
         Field("funding", Kind.DECIMAL, "Positive when received.", unit="quote"),
         Field(

@@ -16,10 +16,15 @@ FROM heliograph.signatures
 WHERE stream = $1 AND slot = ANY ($2::bigint[]);
 
 -- name: find_position_keys
-SELECT DISTINCT c.position_key
+SELECT c.position_key
 FROM unnest($2::bigint[], $3::bigint[]) AS old (slot, block_time)
 JOIN perps.position_changes AS c
-    ON c.stream = $1 AND c.block_time = to_timestamp(old.block_time) AND c.slot = old.slot;
+    ON c.stream = $1 AND c.block_time = to_timestamp(old.block_time) AND c.slot = old.slot
+UNION
+SELECT f.position_key
+FROM unnest($2::bigint[], $3::bigint[]) AS old (slot, block_time)
+JOIN perps.flows AS f
+    ON f.stream = $1 AND f.block_time = to_timestamp(old.block_time) AND f.slot = old.slot;
 
 -- name: write_delete_rows
 -- Makes the statement that deletes a table's rows of these slots; the table is one of the plan's.

@@ -32,7 +32,8 @@ SELECT
     p.liquidation_price, p.realized_pnl, p.fees, p.funding, p.changes,
     extract(epoch FROM p.opened_at)::bigint AS opened_at, extract(epoch FROM p.updated_at)::bigint AS updated_at,
     p.updated_slot, p.updated_tx_index, p.updated_ordinal,
-    extract(epoch FROM p.closed_at)::bigint AS closed_at, p.closed_slot, p.complete, p.settled
+    extract(epoch FROM p.closed_at)::bigint AS closed_at, p.closed_slot, p.complete, p.settled, p.entry_quote,
+    p.settled_pnl
 FROM unnest($2::text[]) AS wanted (key)
 CROSS JOIN LATERAL (
     SELECT *
@@ -65,10 +66,29 @@ WHERE stream = $1 AND position_key = ANY ($2::text[])
 ORDER BY position_key
 FOR UPDATE SKIP LOCKED;
 
+-- name: find_flowing
+-- Of these keys those that have flows: their changes follow from them and are not folded themselves.
+SELECT wanted.key AS position_key
+FROM unnest($2::text[]) AS wanted (key)
+WHERE EXISTS (SELECT FROM perps.flows AS f WHERE f.stream = $1 AND f.position_key = wanted.key);
+
 -- name: count_changes
+-- Of those that list_changes lists, and of flows.
 SELECT position_key, count(*) AS changes
-FROM perps.position_changes
-WHERE stream = $1 AND position_key = ANY ($2::text[])
+FROM (
+    SELECT c.position_key
+    FROM perps.position_changes AS c
+    WHERE c.stream = $1
+      AND c.position_key = ANY ($2::text[])
+      AND NOT c.position_key = ANY ($3::text[])
+      AND c.slot >= coalesce((SELECT retained_from FROM heliograph.streams WHERE name = $1), 0)
+    UNION ALL
+    SELECT f.position_key
+    FROM perps.flows AS f
+    WHERE f.stream = $1
+      AND f.position_key = ANY ($3::text[])
+      AND f.slot >= coalesce((SELECT retained_from FROM heliograph.streams WHERE name = $1), 0)
+) AS counted
 GROUP BY position_key;
 
 -- name: list_changes_behind
@@ -77,7 +97,7 @@ SELECT
     c.stream, extract(epoch FROM c.block_time)::bigint AS block_time, c.slot, c.tx_index, c.ordinal, c.part, c.signature,
     c.program, c.market, c.wallet, c.position_key, c.kind, c.side, c.size_delta, c.size_after, c.price,
     c.entry_price_after, c.collateral_delta, c.collateral_after, c.realized_pnl, c.fee, c.funding,
-    c.liquidation_price_after, c.trade_id
+    c.liquidation_price_after, c.trade_id, c.settled_pnl
 FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::integer[], $6::integer[], $7::integer[])
     AS place (key, block_time, slot, tx_index, ordinal, part)
 JOIN perps.position_changes AS c
@@ -86,6 +106,21 @@ JOIN perps.position_changes AS c
     AND c.block_time >= to_timestamp(place.block_time)
     AND (c.slot, c.tx_index, c.ordinal, c.part) > (place.slot, place.tx_index, place.ordinal, place.part)
 ORDER BY c.position_key, c.slot, c.tx_index, c.ordinal, c.part;
+
+-- name: list_flows_behind
+-- As list_changes_behind.
+SELECT
+    f.stream, extract(epoch FROM f.block_time)::bigint AS block_time, f.slot, f.tx_index, f.ordinal, f.part, f.signature,
+    f.program, f.market, f.wallet, f.position_key, f.kind, f.base_delta, f.quote, f.price, f.fee, f.funding,
+    f.settled_pnl, f.base_before, f.base_after, f.entry_quote_after, f.entry_quote_released, f.quote_places, f.trade_id
+FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::integer[], $6::integer[], $7::integer[])
+    AS place (key, block_time, slot, tx_index, ordinal, part)
+JOIN perps.flows AS f
+    ON f.stream = $1
+    AND f.position_key = place.key
+    AND f.block_time >= to_timestamp(place.block_time)
+    AND (f.slot, f.tx_index, f.ordinal, f.part) > (place.slot, place.tx_index, place.ordinal, place.part)
+ORDER BY f.position_key, f.slot, f.tx_index, f.ordinal, f.part;
 
 -- name: lock_positions
 SELECT opened_slot, updated_slot,
@@ -100,12 +135,40 @@ FOR UPDATE;
 SELECT
     stream, extract(epoch FROM block_time)::bigint AS block_time, slot, tx_index, ordinal, part, signature, program,
     market, wallet, position_key, kind, side, size_delta, size_after, price, entry_price_after, collateral_delta,
-    collateral_after, realized_pnl, fee, funding, liquidation_price_after, trade_id
+    collateral_after, realized_pnl, fee, funding, liquidation_price_after, trade_id, settled_pnl
 FROM perps.position_changes
 WHERE stream = $1
   AND position_key = ANY ($2::text[])
   AND slot >= coalesce((SELECT retained_from FROM heliograph.streams WHERE name = $1), 0)
 ORDER BY position_key, slot, tx_index, ordinal, part;
+
+-- name: list_flows
+-- As list_changes.
+SELECT
+    f.stream, extract(epoch FROM f.block_time)::bigint AS block_time, f.slot, f.tx_index, f.ordinal, f.part, f.signature,
+    f.program, f.market, f.wallet, f.position_key, f.kind, f.base_delta, f.quote, f.price, f.fee, f.funding,
+    f.settled_pnl, f.base_before, f.base_after, f.entry_quote_after, f.entry_quote_released, f.quote_places, f.trade_id
+FROM perps.flows AS f
+WHERE f.stream = $1
+  AND f.position_key = ANY ($2::text[])
+  AND f.slot >= coalesce((SELECT retained_from FROM heliograph.streams WHERE name = $1), 0)
+ORDER BY f.position_key, f.slot, f.tx_index, f.ordinal, f.part;
+
+-- name: delete_changes
+-- Those that follow from flows and became others.
+DELETE FROM perps.position_changes AS c
+USING unnest($2::bigint[], $3::bigint[], $4::integer[], $5::integer[], $6::integer[])
+    AS gone (block_time, slot, tx_index, ordinal, part)
+WHERE c.stream = $1
+  AND c.block_time = to_timestamp(gone.block_time)
+  AND (c.slot, c.tx_index, c.ordinal, c.part) = (gone.slot, gone.tx_index, gone.ordinal, gone.part);
+
+-- name: find_origins
+-- Of slots that lose or gain changes: who wrote them last. Where the log does not reach back they are history.
+SELECT s.slot, coalesce(c.origin, 'backfill') AS origin
+FROM heliograph.slots AS s
+LEFT JOIN heliograph.commits AS c ON c.stream = s.stream AND c.seq = s.seq
+WHERE s.stream = $1 AND s.slot = ANY ($2::bigint[]);
 
 -- name: delete_positions
 -- Those lifecycles of the keys that the fold did not yield again; none that ended before what it began with.

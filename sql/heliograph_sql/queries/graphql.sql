@@ -12,10 +12,15 @@
 ({row}.err IS NOT NULL)
 
 -- name: position_of_event
+-- One event may end a lifecycle and begin the next, on the other side.
 (
     SELECT {id.Position.p} FROM perps.positions p
     WHERE p.stream = {row}.stream AND p.position_key = {row}.position_key
         AND (p.opened_slot, p.opened_tx_index, p.opened_ordinal) <= ({row}.slot, {row}.tx_index, {row}.ordinal)
+        AND (
+            p.side = {row}.side
+            OR (p.opened_slot, p.opened_tx_index, p.opened_ordinal) < ({row}.slot, {row}.tx_index, {row}.ordinal)
+        )
     ORDER BY p.opened_slot DESC, p.opened_tx_index DESC, p.opened_ordinal DESC
     LIMIT 1
 )
@@ -60,12 +65,21 @@
 {row}.block_time >= {parent}.opened_at
 AND ({row}.slot, {row}.tx_index, {row}.ordinal)
     >= ({parent}.opened_slot, {parent}.opened_tx_index, {parent}.opened_ordinal)
+AND (
+    {row}.side = {parent}.side
+    OR ({row}.slot, {row}.tx_index, {row}.ordinal)
+        > ({parent}.opened_slot, {parent}.opened_tx_index, {parent}.opened_ordinal)
+)
 AND NOT EXISTS (
     SELECT FROM perps.positions n
     WHERE n.stream = {parent}.stream AND n.position_key = {parent}.position_key
         AND (n.opened_slot, n.opened_tx_index, n.opened_ordinal)
             > ({parent}.opened_slot, {parent}.opened_tx_index, {parent}.opened_ordinal)
         AND (n.opened_slot, n.opened_tx_index, n.opened_ordinal) <= ({row}.slot, {row}.tx_index, {row}.ordinal)
+        AND (
+            n.side = {row}.side
+            OR (n.opened_slot, n.opened_tx_index, n.opened_ordinal) < ({row}.slot, {row}.tx_index, {row}.ordinal)
+        )
 )
 
 -- name: trade_of_lifecycle
@@ -78,12 +92,21 @@ AND EXISTS (
         AND c.block_time = {row}.block_time AND c.trade_id = {row}.trade_id
         AND (c.slot, c.tx_index, c.ordinal)
             >= ({parent}.opened_slot, {parent}.opened_tx_index, {parent}.opened_ordinal)
+        AND (
+            c.side = {parent}.side
+            OR (c.slot, c.tx_index, c.ordinal)
+                > ({parent}.opened_slot, {parent}.opened_tx_index, {parent}.opened_ordinal)
+        )
         AND NOT EXISTS (
             SELECT FROM perps.positions n
             WHERE n.stream = {parent}.stream AND n.position_key = {parent}.position_key
                 AND (n.opened_slot, n.opened_tx_index, n.opened_ordinal)
                     > ({parent}.opened_slot, {parent}.opened_tx_index, {parent}.opened_ordinal)
                 AND (n.opened_slot, n.opened_tx_index, n.opened_ordinal) <= (c.slot, c.tx_index, c.ordinal)
+                AND (
+                    n.side = c.side
+                    OR (n.opened_slot, n.opened_tx_index, n.opened_ordinal) < (c.slot, c.tx_index, c.ordinal)
+                )
         )
 )
 

@@ -32,11 +32,22 @@ LIMIT 1;
 
 -- name: find_oldest
 -- Block time of the oldest change of a position that is at or above the floor and older than a time.
-SELECT block_time
-FROM perps.position_changes
-WHERE stream = $1 AND slot >= $2 AND block_time < $3
-ORDER BY block_time
-LIMIT 1;
+SELECT least(
+    (
+        SELECT block_time
+        FROM perps.position_changes
+        WHERE stream = $1 AND slot >= $2 AND block_time < $3
+        ORDER BY block_time
+        LIMIT 1
+    ),
+    (
+        SELECT block_time
+        FROM perps.flows
+        WHERE stream = $1 AND slot >= $2 AND block_time < $3
+        ORDER BY block_time
+        LIMIT 1
+    )
+);
 
 -- name: read_floor
 SELECT coalesce(retained_from, 0) AS floor,
@@ -48,10 +59,20 @@ WHERE name = $1;
 SELECT
     stream, extract(epoch FROM block_time)::bigint AS block_time, slot, tx_index, ordinal, part, signature, program,
     market, wallet, position_key, kind, side, size_delta, size_after, price, entry_price_after, collateral_delta,
-    collateral_after, realized_pnl, fee, funding, liquidation_price_after, trade_id
-FROM perps.position_changes
+    collateral_after, realized_pnl, fee, funding, liquidation_price_after, trade_id, settled_pnl
+FROM perps.position_changes AS c
 WHERE stream = $1 AND slot >= $2 AND slot < $3 AND block_time < $4
+  AND NOT EXISTS (SELECT FROM perps.flows AS f WHERE f.stream = $1 AND f.position_key = c.position_key)
 ORDER BY position_key, slot, tx_index, ordinal, part;
+
+-- name: list_flows_between
+SELECT
+    f.stream, extract(epoch FROM f.block_time)::bigint AS block_time, f.slot, f.tx_index, f.ordinal, f.part, f.signature,
+    f.program, f.market, f.wallet, f.position_key, f.kind, f.base_delta, f.quote, f.price, f.fee, f.funding,
+    f.settled_pnl, f.base_before, f.base_after, f.entry_quote_after, f.entry_quote_released, f.quote_places, f.trade_id
+FROM perps.flows AS f
+WHERE f.stream = $1 AND f.slot >= $2 AND f.slot < $3 AND f.block_time < $4
+ORDER BY f.position_key, f.slot, f.tx_index, f.ordinal, f.part;
 
 -- name: read_retained
 SELECT position_key, position::text AS position

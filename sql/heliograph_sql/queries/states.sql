@@ -29,24 +29,24 @@ INSERT INTO perps.positions (
     stream, position_key, opened_slot, opened_tx_index, opened_ordinal, lifecycle, program, market, wallet,
     side, status, size, max_size, entry_price, exit_price, collateral, liquidation_price, realized_pnl, fees,
     funding, changes, opened_at, updated_at, updated_slot, updated_tx_index, updated_ordinal, closed_at,
-    closed_slot, complete, settled
+    closed_slot, complete, settled, entry_quote, settled_pnl
 )
 SELECT
     stream, position_key, opened_slot, opened_tx_index, opened_ordinal, lifecycle, program, market, wallet,
     side, status, size, max_size, entry_price, exit_price, collateral, liquidation_price, realized_pnl, fees,
     funding, changes, to_timestamp(opened_at), to_timestamp(updated_at), updated_slot, updated_tx_index,
-    updated_ordinal, to_timestamp(closed_at), closed_slot, complete, settled
+    updated_ordinal, to_timestamp(closed_at), closed_slot, complete, settled, entry_quote, settled_pnl
 FROM unnest(
     $1::text[], $2::text[], $3::bigint[], $4::integer[], $5::integer[], $6::integer[], $7::text[], $8::text[],
     $9::text[], $10::text[], $11::text[], $12::numeric[], $13::numeric[], $14::numeric[], $15::numeric[],
     $16::numeric[], $17::numeric[], $18::numeric[], $19::numeric[], $20::numeric[], $21::integer[],
     $22::bigint[], $23::bigint[], $24::bigint[], $25::integer[], $26::integer[], $27::bigint[], $28::bigint[],
-    $29::boolean[], $30::boolean[]
+    $29::boolean[], $30::boolean[], $31::numeric[], $32::numeric[]
 ) AS given (
     stream, position_key, opened_slot, opened_tx_index, opened_ordinal, lifecycle, program, market, wallet,
     side, status, size, max_size, entry_price, exit_price, collateral, liquidation_price, realized_pnl, fees,
     funding, changes, opened_at, updated_at, updated_slot, updated_tx_index, updated_ordinal, closed_at,
-    closed_slot, complete, settled
+    closed_slot, complete, settled, entry_quote, settled_pnl
 )
 ON CONFLICT (stream, position_key, opened_slot, opened_tx_index, opened_ordinal) DO UPDATE SET
     lifecycle = excluded.lifecycle,
@@ -73,7 +73,9 @@ ON CONFLICT (stream, position_key, opened_slot, opened_tx_index, opened_ordinal)
     closed_at = excluded.closed_at,
     closed_slot = excluded.closed_slot,
     complete = excluded.complete,
-    settled = excluded.settled;
+    settled = excluded.settled,
+    entry_quote = excluded.entry_quote,
+    settled_pnl = excluded.settled_pnl;
 
 -- name: upsert_markets
 -- account_slot is NULL where an event describes the market: once its account was seen, the account's word counts.
