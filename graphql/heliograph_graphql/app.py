@@ -24,6 +24,7 @@ from heliograph_graphql.health import Readiness, check_live, check_ready
 from heliograph_graphql.http import GraphQLEndpoint
 from heliograph_graphql.hub import Hub
 from heliograph_graphql.metrics import Metrics
+from heliograph_graphql.rest.routes import rest_routes
 from heliograph_graphql.settings import ApiSettings
 from heliograph_graphql.websocket import Connection
 from heliograph_sql.database import Database
@@ -39,7 +40,7 @@ def create_app(
 
     figures: of what else runs in this process, for /metrics.
 
-    Routes: /graphql (GET, POST, graphql-transport-ws), /schema.graphql, /health, /ready, /metrics.
+    Routes: /graphql (GET, POST, graphql-transport-ws), /api/* (REST), /schema.graphql, /health, /ready, /metrics.
     """
     settings = settings or ApiSettings()
     executor = Executor(database, settings)
@@ -100,6 +101,7 @@ def create_app(
         Route("/ready", ready),
         Route("/metrics", metrics.respond),
     ]
+    routes.extend(rest_routes(executor, settings))
     if settings.explorer:
         routes.append(Mount("/explorer", StaticFiles(packages=[("heliograph_graphql", "explorer")])))
     told_apart = {route.path for route in routes if isinstance(route, Route)}

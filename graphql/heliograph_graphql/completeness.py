@@ -35,6 +35,11 @@ COVERAGE = Part(
         Field(
             "truncated", Kind.BOOL, "Whether a transaction of the range had its log lines cut by the cluster."
         ),
+        Field(
+            "settled",
+            Kind.BOOL,
+            "Whether the filter bounds slot or blockTime on both sides and the range is covered, final and folded: the same rows answer it later.",
+        ),
     ),
     parts={"gaps": GAP},
 )

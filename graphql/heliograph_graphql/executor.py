@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from graphql import GraphQLError, OperationType, execute
 
 from heliograph_core.errors import HeliographError
 from heliograph_graphql.cache import BoundedCache
+from heliograph_graphql.compiled_query import Compiled, CompiledQuery
 from heliograph_graphql.compiler import Compiler
 from heliograph_graphql.conditions import source
 from heliograph_graphql.cost import most_rows
@@ -33,6 +35,7 @@ from heliograph_graphql.parameters import LookupParam
 from heliograph_graphql.passthrough import PassThrough, Raw
 from heliograph_graphql.plan import Root, Typename, read
 from heliograph_graphql.render import Feed
+from heliograph_graphql.responses import Commits, Responses
 from heliograph_graphql.schema import build_schema
 from heliograph_graphql.settings import ApiSettings
 from heliograph_graphql.sql import WINDOW, Statement, root_statement, window_statement
@@ -48,32 +51,25 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Request:
-    """One GraphQL request."""
+    """One GraphQL request. held: versions of its answer that the client has; if it is one of them, no body is made."""
 
     query: str
     operation_name: str | None = None
     variables: Mapping[str, object] = field(default_factory=dict)
+    held: Container[str] = ()
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A response: JSON bytes and the HTTP status that goes with them."""
+    """A response: JSON bytes and the HTTP status that goes with them.
+
+    version: changes whenever the same request could be answered otherwise; None where nobody can tell. With the
+    status 304 the client holds that version, and body is empty.
+    """
 
     body: bytes
     status: int = 200
-
-
-@dataclass(frozen=True)
-class Compiled:
-    """One root field: its statement; `root` to count its rows. window: the statement for newest rows alone."""
-
-    root: Root
-    statement: Statement
-    window: Statement | None
-
-
-# By response key: a statement, a constant, or None for what Strawberry executes.
-CompiledQuery = dict[str, Compiled | Typename | None]
+    version: str | None = None
 
 
 _MOST_CHARACTERS = 16_000_000
@@ -142,6 +138,11 @@ class Executor:
         self._core = core
         self._database = database
         self._plans: BoundedCache[CompiledQuery] = BoundedCache(settings.plans_cached, _MOST_CHARACTERS)
+        self.revision = hashlib.sha256(self.schema.as_str().encode()).hexdigest()[:16]
+        """Of the schema: names this one and no other."""
+        self.responses = Responses(
+            self.revision, settings.response_cache_bytes if settings.response_cache else None
+        )
 
     async def execute(self, request: Request) -> Answer:
         """The response to a query. Subscriptions are refused here."""
@@ -157,7 +158,7 @@ class Executor:
                 )
             variables = self.documents.variables(operation, request.variables)
             compiled = self.compiled(operation, variables)
-            return await self._run(operation, variables, request.variables, compiled)
+            return await self._run(operation, variables, request, compiled)
         except RequestError as error:
             return _refusal(error.errors, error.status)
         except (GraphQLError, HeliographError) as error:
@@ -194,7 +195,7 @@ class Executor:
         )
 
     async def _run(
-        self, operation: Operation, variables: Variables, given: Mapping[str, object], compiled: CompiledQuery
+        self, operation: Operation, variables: Variables, request: Request, compiled: CompiledQuery
     ) -> Answer:
         self._check_cost(compiled, variables)
         bound = {
@@ -204,8 +205,13 @@ class Executor:
         }
         texts = {key: f'"{item.name}"' for key, item in compiled.items() if isinstance(item, Typename)}
         if not bound and len(texts) < len(compiled):
-            return await self._strawberry(operation, given, Context(_raw(texts), self.snapshot))
-        async with self.snapshot() as connection:
+            return await self._strawberry(operation, request.variables, Context(_raw(texts), self.snapshot))
+        async with self._moment() as (connection, commits):
+            found = self.responses.look_up(operation, variables, compiled, commits)
+            if found.version is not None and found.version in request.held:
+                return Answer(b"", 304, found.version)
+            if found.body is not None:
+                return Answer(found.body, version=found.version)
             for key, item in compiled.items():
                 if isinstance(item, Compiled):
                     text = await self._newest(connection, item, variables)
@@ -215,10 +221,12 @@ class Executor:
                     texts[key] = text or "null"
             if len(texts) < len(compiled):
                 return await self._strawberry(
-                    operation, given, Context(_raw(texts), self.snapshot, connection)
+                    operation, request.variables, Context(_raw(texts), self.snapshot, connection)
                 )
         body = ",".join(f'"{key}":{texts[key]}' for key in compiled)
-        return Answer(f'{{"data":{{{body}}}}}'.encode())
+        answer = Answer(f'{{"data":{{{body}}}}}'.encode(), version=found.version)
+        self.responses.keep(found, answer.body)
+        return answer
 
     async def _newest(self, connection: Any, item: Compiled, variables: Variables) -> str | None:
         """The answer out of the newest rows, where they are enough; a hypertable reads few chunks for it."""
@@ -247,13 +255,19 @@ class Executor:
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Any]:
         """A connection in a read-only transaction that sees one moment, each statement bounded in time."""
+        async with self._moment() as (connection, _):
+            yield connection
+
+    @asynccontextmanager
+    async def _moment(self) -> AsyncIterator[tuple[Any, Commits]]:
+        """The same, and the commits that the moment stands at."""
         async with (
             self._database.acquire() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
             limit = str(round(self.settings.statement_timeout_s * 1000))
-            await connection.fetchval(load("graphql.sql")["limit_statements"], limit)
-            yield connection
+            begun = await connection.fetchrow(load("graphql.sql")["begin_snapshot"], limit)
+            yield connection, dict(begun["commits"])
 
     async def _strawberry(
         self, operation: Operation, given: Mapping[str, object], context: Context

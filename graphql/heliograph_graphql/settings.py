@@ -39,6 +39,12 @@ class ApiSettings:
     """How many operation texts stay parsed and validated."""
     plans_cached: int = 4000
     """How many compiled statements stay cached."""
+    response_cache: bool = True
+    """Whether answers are kept as long as no commit changes them."""
+    response_cache_bytes: int = 64 * 1024 * 1024
+    """How much of them is kept."""
+    rest_max_age_s: float = 86_400.0
+    """How long REST lets clients keep an answer about a range of slots that is bounded, covered and final."""
     introspection: bool = True
     """Whether clients may ask for the schema."""
     explorer: bool = True

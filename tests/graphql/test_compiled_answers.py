@@ -106,7 +106,7 @@ class Plain:
             pageInfo=info_,
             totalCount=total,
             completeThrough=self.complete_through(streams),
-            coverage=self.coverage(self.ranges(entity, streams, where)),
+            coverage=self.coverage(self.ranges(entity, streams, where), self.settled(streams, where)),
         )
 
     def row(self, entity: Entity, relation: Relation | None, parent: Any, info: Any, arguments: Row) -> Any:
@@ -308,7 +308,40 @@ class Plain:
         times = [time for _, time in found if time is not None]
         return SimpleNamespace(slot=min(slot for slot, _ in found), time=min(times, default=None))
 
-    def coverage(self, ranges: dict[str, tuple[int, int]]) -> Any:
+    def settled(self, streams: list[str], where: Any) -> bool:
+        """Whether slots or times on both sides bound what is covered and final; a time lies between two known blocks."""
+        for name in streams:
+            stream, lows, highs = self.world.streams[name], [], []
+            slots = sorted(self.world.block_times[name].items())
+            for key, value in (pair for level in conjuncts(where) for pair in level.items()):
+                if key not in ("slot", "blockTime") or value in (None, UNSET):
+                    continue
+                for operator_name, asked in vars(value).items():
+                    if asked in (None, UNSET):
+                        continue
+                    if operator_name in ("eq_", "gt_", "gte_"):
+                        lows.append(
+                            asked
+                            if key == "slot"
+                            else next((s for s, t in reversed(slots) if t < asked), None)
+                        )
+                    if operator_name in ("eq_", "lt_", "lte_"):
+                        highs.append(
+                            asked if key == "slot" else next((s for s, t in slots if t > asked), None)
+                        )
+            low = max((slot for slot in lows if slot is not None), default=None)
+            high = min((slot for slot in highs if slot is not None), default=None)
+            if low is None or high is None or stream["final_slot"] is None or low > high:
+                return False
+            if (
+                low < stream["first_slot"]
+                or high > stream["final_slot"]
+                or self.world.covered[name].gaps(low, high)
+            ):
+                return False
+        return bool(streams)
+
+    def coverage(self, ranges: dict[str, tuple[int, int]], settled: bool) -> Any:
         gaps = [
             SimpleNamespace(stream=name, from_=first, through=last)
             for name, (low, high) in ranges.items()
@@ -324,6 +357,7 @@ class Plain:
             from_=min((low for low, _ in ranges.values()), default=None),
             through=max((high for _, high in ranges.values()), default=None),
             truncated=truncated,
+            settled=settled,
             gaps=gaps,
         )
 
@@ -485,7 +519,7 @@ def make_world(catalog: Catalog, dice: random.Random) -> World:
     streams = {
         name: {
             "name": name, "protocol": "godark", "programs": ["Prog", name], "first_slot": 100, "seq": 7, "head_slot": 112,
-            "head_time": GENESIS + timedelta(seconds=28), "final_slot": None, "accounts_through": 111, "genesis": "Gen", "created_at": GENESIS,
+            "head_time": GENESIS + timedelta(seconds=28), "final_slot": dice.choice((None, 105, 112)), "accounts_through": 111, "genesis": "Gen", "created_at": GENESIS,
         }
         for name in STREAMS
     }  # fmt: skip
@@ -568,7 +602,7 @@ class Operations:
             lambda: "pageInfo { endCursor }",
             lambda: "totalCount",
             lambda: "completeThrough { slot time __typename }",
-            lambda: "coverage { from through truncated gaps { stream from through } }",
+            lambda: "coverage { from settled through truncated gaps { stream from through } }",
         ]
         parts.extend(write() for write in dice.sample(extras, dice.randint(0, 4)))
         dice.shuffle(parts)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from heliograph_core.cursor import encode_keyset
-from heliograph_graphql.executor import Answer, Compiled, Executor, Request
+from heliograph_graphql.compiled_query import Compiled
+from heliograph_graphql.executor import Answer, Executor, Request
 from heliograph_graphql.node_id import encode_id
 from heliograph_graphql.settings import ApiSettings
 from heliograph_sql.database import Database

@@ -170,11 +170,33 @@ SELECT s.name,
 FROM heliograph.streams s
 WHERE {streams}::text[] IS NULL OR s.name = ANY ({streams}::text[])
 
+-- name: settled
+-- Whether rows of the range can only change by a rebuild. A time is bounded by the stored blocks on both sides of it: four
+-- slots share a second, and what is missing beside the range may hold rows of it.
+SELECT coalesce(bool_and(coalesce(
+    r.low >= s.first_slot AND r.high <= s.final_slot AND r.low <= r.high AND v.slots @> int8range(r.low, r.high, '[]')
+    AND NOT EXISTS (SELECT FROM heliograph.dirty d WHERE d.stream = s.name),
+    false
+)), false)
+FROM heliograph.streams s
+LEFT JOIN heliograph.coverage v ON v.stream = s.name
+CROSS JOIN LATERAL (
+    SELECT greatest({from_slot}::bigint, CASE WHEN {from_time}::timestamptz IS NOT NULL THEN (
+        SELECT k.slot FROM heliograph.slots k
+        WHERE k.stream = s.name AND k.block_time < {from_time}::timestamptz ORDER BY k.block_time DESC, k.slot DESC LIMIT 1
+    ) END) AS low,
+    least({through_slot}::bigint, CASE WHEN {through_time}::timestamptz IS NOT NULL THEN (
+        SELECT k.slot FROM heliograph.slots k
+        WHERE k.stream = s.name AND k.block_time > {through_time}::timestamptz ORDER BY k.block_time, k.slot LIMIT 1
+    ) END) AS high
+) r
+WHERE {streams}::text[] IS NULL OR s.name = ANY ({streams}::text[])
+
 -- name: coverage
 SELECT min(a.first) AS from_slot, max(a.last) AS through, coalesce(bool_or(EXISTS (
     SELECT FROM heliograph.transactions x
     WHERE x.truncated AND x.stream = a.name AND x.slot BETWEEN a.first AND a.last
-)), false) AS truncated
+)), false) AS truncated, ({query.settled}) AS settled
 FROM ({query.asked_ranges}) a
 WHERE a.first <= a.last
 
@@ -201,8 +223,18 @@ AND {row}.slot IN (
 )
 AND ({row}.slot, {row}.tx_index, {row}.ordinal, {row}.part) > ({slot}, {tx_index}, {ordinal}, {part})
 
--- name: limit_statements
-SELECT set_config('statement_timeout', $1, true)
+-- name: begin_snapshot
+-- Limits the statements of the transaction, and says at which commits it stands: what an answer out of it can depend on,
+-- stream by stream. What is audited and covered changes without a commit, and so with the row of coverage.
+SELECT set_config('statement_timeout', $1, true), ARRAY(
+    SELECT ARRAY[s.name, (
+        s.created_at, s.seq, s.first_slot, s.head_slot, s.head_time, s.final_slot, s.accounts_through, s.retained_from,
+        s.idl_count, s.programs, s.protocol, s.genesis, v.xmin,
+        EXISTS (SELECT FROM heliograph.dirty d WHERE d.stream = s.name)
+    )::text]
+    FROM heliograph.streams s LEFT JOIN heliograph.coverage v ON v.stream = s.name
+    ORDER BY s.name
+) AS commits
 
 -- name: read_migrations
 SELECT name FROM heliograph.schema_migrations

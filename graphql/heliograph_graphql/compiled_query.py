@@ -1,0 +1,92 @@
+"""A compiled operation: what each of its root fields runs, and what the answer depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from heliograph_graphql.node_id import decode_id
+from heliograph_graphql.plan import Edges, Nodes, One, Operator, Page, Root, Row, Typename, read
+from heliograph_graphql.sql import Statement
+from heliograph_graphql.sql_conditions import conjuncts
+
+Names = frozenset[str]
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """One root field: its statement; `root` to count its rows. window: the statement for newest rows alone."""
+
+    root: Root
+    statement: Statement
+    window: Statement | None
+
+
+# By response key: a statement, a constant, or None for what Strawberry executes.
+CompiledQuery = dict[str, Compiled | Typename | None]
+
+# Its columns change without a commit: who leads, and until when.
+_UNNUMBERED = "heliograph.streams"
+
+
+def is_numbered(compiled: CompiledQuery) -> bool:
+    """Whether nothing but commits changes the answer, so that it may be kept until the next one."""
+    return all(
+        isinstance(item, Typename) or (item is not None and _UNNUMBERED not in _tables(item.root))
+        for item in compiled.values()
+    )
+
+
+def streams_of(compiled: CompiledQuery, variables: Mapping[str, object]) -> Names | None:
+    """The streams whose commits can change the answer; None: all, as they are now and later."""
+    found: set[str] = set()
+    for item in compiled.values():
+        if isinstance(item, Compiled):
+            names = _streams(item.root, variables)
+            if names is None or not _stays_inside(item.root):
+                return None
+            found |= names
+    return frozenset(found)
+
+
+def _streams(root: Root, variables: Mapping[str, object]) -> Names | None:
+    if isinstance(root, Row) and root.identity is not None:
+        entity = root.entity
+        values = decode_id(str(read(root.identity, variables)), entity.name, len(entity.identity))
+        return frozenset({str(values[entity.identity.index(entity.stream)])})
+    asked: Names | None = None
+    for compare in conjuncts(root.where):
+        if (
+            compare.value is None
+            or compare.field.name != root.entity.stream
+            or compare.operator not in (Operator.EQ, Operator.IN)
+        ):
+            continue
+        value = read(compare.value, variables)
+        names = frozenset(map(str, value)) if isinstance(value, list) else frozenset({str(value)})
+        asked = names if asked is None else asked & names
+    return asked
+
+
+def _stays_inside(root: Root) -> bool:
+    """Whether every row below is of the stream of the row above it."""
+    return all(
+        node.relation is None or (node.entity.stream, "stream") in node.relation.on for node in _below(root)
+    )
+
+
+def _tables(root: Root) -> frozenset[str]:
+    return frozenset({root.entity.table, *(node.entity.table for node in _below(root))})
+
+
+def _below(node: Root | Nodes | One) -> Iterator[Page | One]:
+    for item in node.items.values():
+        if isinstance(item, Page | One):
+            yield item
+            yield from _below(item)
+        elif isinstance(item, Nodes):
+            yield from _below(item)
+        elif isinstance(item, Edges):
+            for inner in item.items.values():
+                if isinstance(inner, Nodes):
+                    yield from _below(inner)

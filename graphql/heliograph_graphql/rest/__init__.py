@@ -1,0 +1,1 @@
+"""REST: stored GraphQL operations, one table for their routes, their parameters and their OpenAPI page."""
