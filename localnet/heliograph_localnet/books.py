@@ -7,6 +7,7 @@ list of dicts with the columns of heliograph_core.records: Decimal, int, str, bo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 from heliograph_localnet.act import Act, Stated
@@ -35,6 +36,10 @@ _STATES = {
     "perps.balances": ("wallet", "asset"),
 }
 """Tables of which a later statement changes an earlier row, and what names the row."""
+
+
+_UNSAID: dict[str, dict[str, Any]] = {"perps.position_changes": {"settled_pnl": Decimal(0)}}
+"""Columns of which most programs say nothing, and what stands there then."""
 
 
 class Books:
@@ -77,7 +82,7 @@ class Books:
                     row = states[stated.table].setdefault(named, {})
                     row.update(_STATEMENTS[stated.table](row, stated, place))
                 else:
-                    tables[stated.table].append({"part": 0, **place, **stated.row})
+                    tables[stated.table].append({"part": 0, **place, **_UNSAID.get(stated.table, {}), **stated.row})
         for table, rows in states.items():
             tables[table] = list(rows.values())
         return tables
@@ -132,6 +137,8 @@ def _position(was: dict[str, Any], stated: Stated, place: dict[str, Any]) -> dic
         "closed_slot": place["slot"] if ended else None,
         "complete": True,
         "settled": True,
+        "entry_quote": None,
+        "settled_pnl": Decimal(0),
         **begun,
         **_updated(place),
         **stated.row,

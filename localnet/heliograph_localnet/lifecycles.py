@@ -94,6 +94,8 @@ class _Life:
             "closed_slot": latest.slot if ended else None,
             "complete": isinstance(fact, PositionOpened),
             "settled": True,
+            "entry_quote": None,
+            "settled_pnl": Decimal(0),
         }
 
 

@@ -131,6 +131,7 @@ def _opened(fact: PositionOpened) -> Row:
         "funding": Decimal(0),
         "liquidation_price_after": price_or_none(fact.liquidation_price),
         "trade_id": str(fact.fill_id),
+        "settled_pnl": Decimal(0),
     }
 
 
@@ -152,6 +153,7 @@ def _updated(fact: PositionUpdated) -> Row:
         "funding": Decimal(0),
         "liquidation_price_after": price_or_none(fact.liquidation_price_after),
         "trade_id": str(fact.fill_id),
+        "settled_pnl": Decimal(0),
     }
 
 
@@ -173,6 +175,7 @@ def _closed(fact: PositionClosed) -> Row:
         "funding": Decimal(0),
         "liquidation_price_after": None,
         "trade_id": str(fact.fill_id),
+        "settled_pnl": Decimal(0),
     }
 
 
@@ -194,6 +197,7 @@ def _funded(fact: FundingRatePaid) -> Row:
         "funding": scaled(fact.payment, QUOTE),
         "liquidation_price_after": price_or_none(fact.liquidation_price_after),
         "trade_id": None,
+        "settled_pnl": Decimal(0),
     }
 
 
