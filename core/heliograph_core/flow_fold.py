@@ -290,7 +290,7 @@ class _Fold:
             )
         self._replace(
             wallet=flow.wallet,
-            realized_pnl=EXACT.add(position.realized_pnl, pnl),
+            realized_pnl=None if position.realized_pnl is None else EXACT.add(position.realized_pnl, pnl),
             fees=EXACT.add(position.fees, fee),
             funding=EXACT.add(position.funding, flow.funding),
             settled_pnl=EXACT.add(position.settled_pnl, flow.settled_pnl),

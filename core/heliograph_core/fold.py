@@ -9,6 +9,7 @@ import msgspec
 
 from heliograph_core.amounts import EXACT
 from heliograph_core.records import Position, PositionChange, PositionStatus
+from heliograph_core.showing import lose_sight
 
 ZERO = Decimal(0)
 
@@ -29,7 +30,7 @@ def fold(current: Position | None, changes: Sequence[PositionChange]) -> list[Po
         if position is None or position.status != "open":
             position = _begin(change, 1 if position is None else position.lifecycle + 1)
         elif change.kind == "open":
-            touched = _put(touched, _lose_sight(position, change))
+            touched = _put(touched, lose_sight(position, change.block_time, change.slot))
             position = _begin(change, position.lifecycle + 1)
         else:
             position = _apply(position, change)
@@ -84,10 +85,14 @@ def _begin(change: PositionChange, lifecycle: int) -> Position:
 
 def _apply(position: Position, change: PositionChange) -> Position:
     size = change.size_after if change.size_after is not None else _sum(position.size, change.size_delta)
+    if size is not None and size < 0:
+        # Changes in between are not covered.
+        size = None
     collateral = change.collateral_after
     if collateral is None:
         collateral = _sum(position.collateral, change.collateral_delta)
-    ended = size == 0 or (size is None and change.kind == "close")
+    # What an account said before may have missed changes that are not covered: a close ends it all the same.
+    ended = size == 0 or (change.kind == "close" and not change.size_after)
     status: PositionStatus = "open"
     if ended:
         status = "liquidated" if change.kind == "liquidation" else "closed"
@@ -101,7 +106,7 @@ def _apply(position: Position, change: PositionChange) -> Position:
         exit_price=change.price if ended else None,
         collateral=collateral,
         liquidation_price=None if ended else _liquidation_price(position, change),
-        realized_pnl=EXACT.add(position.realized_pnl, change.realized_pnl),
+        realized_pnl=_sum(position.realized_pnl, change.realized_pnl),
         fees=EXACT.add(position.fees, change.fee),
         funding=EXACT.add(position.funding, change.funding),
         changes=position.changes + 1,
@@ -119,19 +124,6 @@ def _liquidation_price(position: Position, change: PositionChange) -> Decimal | 
     # its absence there means "none"; one that reports no after-values at all never had one.
     reports = change.collateral_after is not None or change.entry_price_after is not None
     return change.liquidation_price_after if reports else position.liquidation_price
-
-
-def _lose_sight(position: Position, successor: PositionChange) -> Position:
-    return msgspec.structs.replace(
-        position,
-        status="closed",
-        size=None,
-        collateral=None,
-        liquidation_price=None,
-        closed_at=successor.block_time,
-        closed_slot=successor.slot,
-        complete=False,
-    )
 
 
 def _sum(known: Decimal | None, delta: Decimal | None) -> Decimal | None:

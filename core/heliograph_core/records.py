@@ -22,6 +22,8 @@ Side = Literal["long", "short"]
 ChangeKind = Literal["open", "increase", "decrease", "funding", "liquidation", "close", "settlement"]
 FlowKind = Literal["fill", "liquidation", "funding", "settlement"]
 PositionStatus = Literal["open", "closed", "liquidated"]
+END_OF_SLOT = 2**31 - 1
+"""tx_index of what an account shows: its state is that behind every transaction of the slot."""
 TransferKind = Literal["deposit", "withdraw", "lock", "release"]
 
 
@@ -45,9 +47,9 @@ class EventRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 class PositionChange(EventRecord, frozen=True, gc=False, kw_only=True):
     """One change of one position; folding these in chain order gives the position.
 
-    size_delta: base, positive when the position grows, negative when it shrinks, whatever its side.
-    *_after: the state the protocol itself reports after the change, None where it does not.
-    realized_pnl: quote, of this change alone, before fee and funding.
+    size_delta: base, positive when the position grows, negative when it shrinks, whatever its side; None where the
+    protocol does not say. *_after: the state the protocol itself reports after the change, None where it does not.
+    realized_pnl: quote, of this change alone, before fee and funding; None where the protocol does not say.
     settled_pnl: quote that the change moved from the position to its owner's balance; no part of realized_pnl.
     """
 
@@ -56,13 +58,13 @@ class PositionChange(EventRecord, frozen=True, gc=False, kw_only=True):
     position_key: str
     kind: ChangeKind
     side: Side
-    size_delta: Decimal
+    size_delta: Decimal | None
     size_after: Decimal | None
     price: Decimal | None
     entry_price_after: Decimal | None
     collateral_delta: Decimal | None
     collateral_after: Decimal | None
-    realized_pnl: Decimal
+    realized_pnl: Decimal | None
     fee: Decimal
     funding: Decimal
     liquidation_price_after: Decimal | None
@@ -232,12 +234,14 @@ class MarketState(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Position(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """One lifecycle of one position, from opening to close: the fold of its changes.
+    """One lifecycle of one position, from opening to close: the fold of its changes and of what accounts say.
 
     Its id is (stream, position_key, opened_slot, opened_tx_index, opened_ordinal), because addresses are
-    reused; lifecycle counts them from 1 for display. complete: its opening is covered. settled: False while
-    late history waits to be folded in. entry_quote: quote for which the open size was entered, exact, where flows tell it. collateral: quote locked in it, None where the protocol does not say.
-    realized_pnl: before fees and funding. max_size: base, the largest it has been. *_at: unix seconds.
+    reused; lifecycle counts them from 1 for display. One that no change opened and an account shows has
+    opened_tx_index END_OF_SLOT. complete: its opening is covered. settled: False while late history waits to be
+    folded in. entry_quote: quote for which the open size was entered, exact, where flows or accounts tell it.
+    collateral: quote locked in it, None where the protocol does not say. realized_pnl: before fees and funding, None
+    where a change did not say. max_size: base, the largest it has been, None without the opening. *_at: unix seconds.
     """
 
     stream: str
@@ -257,7 +261,7 @@ class Position(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     exit_price: Decimal | None
     collateral: Decimal | None
     liquidation_price: Decimal | None
-    realized_pnl: Decimal
+    realized_pnl: Decimal | None
     fees: Decimal
     funding: Decimal
     changes: int
@@ -272,6 +276,36 @@ class Position(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     settled: bool
     entry_quote: Decimal | None = None
     settled_pnl: Decimal = ZERO
+
+
+class Holding(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What an account says that a position is now. Amounts as in Position; None: the account does not say.
+
+    account: the address of the account, which may hold several positions (each state of it names all that it holds:
+    one that is no longer named is closed). account_slot: of the state. size: base, 0 for a position that is closed
+    and whose account is kept. realized_pnl, fees, funding, settled_pnl: since the opening. opened_at: unix seconds; another one
+    means another life. liquidated: how it closed, where it did.
+    """
+
+    stream: str
+    position_key: str
+    account: str
+    account_slot: int
+    program: str
+    market: str
+    wallet: str
+    side: Side
+    size: Decimal
+    entry_price: Decimal | None = None
+    collateral: Decimal | None = None
+    liquidation_price: Decimal | None = None
+    realized_pnl: Decimal | None = None
+    fees: Decimal | None = None
+    funding: Decimal | None = None
+    entry_quote: Decimal | None = None
+    settled_pnl: Decimal | None = None
+    opened_at: int | None = None
+    liquidated: bool = False
 
 
 class Balance(msgspec.Struct, frozen=True, gc=False, kw_only=True):

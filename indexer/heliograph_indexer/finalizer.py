@@ -15,11 +15,10 @@ from functools import partial
 
 import structlog
 
-from heliograph_core.account import AccountUpdate
+from heliograph_core.account import AccountState, AccountUpdate
 from heliograph_core.errors import DatabaseUnavailable, RpcError, RpcRefused, RpcUnavailable, WriteConflict
 from heliograph_core.intervals import SlotSet
 from heliograph_core.slot import Slot, Span
-from heliograph_indexer.accounts import CommitAccounts
 from heliograph_indexer.audit import NOTHING, is_same, suspects
 from heliograph_indexer.decode import Layouts, decode_account, decode_slot
 from heliograph_indexer.pipeline import make_batch
@@ -53,6 +52,8 @@ MOST_FAILURES = 3
 """Ranges that one pass may fail at before it gives the cluster a pause."""
 ALPENGLOW_ASKS = 3
 """How often it is asked whether confirmed is final, where the cluster does not answer."""
+AmendAccounts = Callable[[Sequence[AccountState], int], Awaitable[None]]
+"""Stores states that were read anew; what was seen of these accounts at the slot or later is of blocks that are gone."""
 ACCOUNTS_AT_ONCE = 100
 """Accounts in one getMultipleAccounts."""
 
@@ -77,11 +78,11 @@ class Finalizer:
         epoch: int,
         on_incident: OnIncident,
         on_correction: Callable[[], None],
-        commit_accounts: CommitAccounts | None,
+        amend_accounts: AmendAccounts | None,
     ) -> None:
         """confirmed, finalized: the cluster at either commitment. on_correction: told after slots were rewritten.
 
-        commit_accounts: None where accounts are not followed.
+        amend_accounts: None where accounts are not followed.
         """
         self._database = database
         self._stream = stream
@@ -95,7 +96,7 @@ class Finalizer:
         self._epoch = epoch
         self._on_incident = on_incident
         self._on_correction = on_correction
-        self._commit_accounts = commit_accounts
+        self._amend_accounts = amend_accounts
         self._asks_left = ALPENGLOW_ASKS
         self._doubts: set[int] = set()
         self._wake = asyncio.Event()
@@ -123,7 +124,7 @@ class Finalizer:
 
     def doubt_accounts(self, slot: int) -> None:
         """Blocks from `slot` on were replaced: accounts stored as of them are read anew with the next pass."""
-        if self._commit_accounts is not None:
+        if self._amend_accounts is not None:
             self._touched_from = slot if self._touched_from is None else min(self._touched_from, slot)
 
     async def run(self) -> None:
@@ -318,7 +319,7 @@ class Finalizer:
         _log.warning("corrected", stream=self._stream, seq=seq, slots=list(wrong), final=final)
 
     def _touch(self, first: int, slots: Iterable[Slot]) -> None:
-        if self._commit_accounts is None:
+        if self._amend_accounts is None:
             return
         self.doubt_accounts(first)
         for slot in slots:
@@ -334,11 +335,11 @@ class Finalizer:
         At the confirmed tip, which is asked to be no older than what is stored: a finalized state would set back
         what changed since. A state of a fork is thus replaced by one of the chain as it is now.
         """
-        if self._commit_accounts is not None and self._touched_from is not None:
+        if self._amend_accounts is not None and self._touched_from is not None:
             await self._on_one_endpoint(self._confirmed, self._read_accounts_again)
 
     async def _read_accounts_again(self, node: Cluster) -> None:
-        if self._commit_accounts is None or self._touched_from is None:
+        if self._amend_accounts is None or self._touched_from is None:
             return
         since, touched = self._touched_from, frozenset(self._touched)
         stored = {
@@ -360,7 +361,7 @@ class Finalizer:
                 if (state := _of_stream(update, stored, self._layouts.channels)) is not None
             ]
             if states:
-                await self._commit_accounts(states, None)
+                await self._amend_accounts(states, since)
         if self._touched_from == since and self._touched == touched:
             self._touched_from = None
             self._touched = set()

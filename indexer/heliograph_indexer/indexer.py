@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Literal, TypeVar
 from uuid import uuid4
@@ -16,7 +16,6 @@ from uuid import uuid4
 import msgspec
 import structlog
 
-from heliograph_core.account import AccountState
 from heliograph_core.errors import (
     DatabaseUnavailable,
     IdlConflict,
@@ -25,6 +24,7 @@ from heliograph_core.errors import (
     RpcUnavailable,
     SettingsError,
 )
+from heliograph_indexer.account_store import AccountStore, Reached
 from heliograph_indexer.accounts import AccountFeed, CommitAccounts
 from heliograph_indexer.beginning import live_begins
 from heliograph_indexer.decode import Layouts
@@ -33,7 +33,6 @@ from heliograph_indexer.finalizer import DOUBTS, Finalizer
 from heliograph_indexer.genesis import bind_cluster
 from heliograph_indexer.healer import Healer, HealStatus, heal_share
 from heliograph_indexer.pipeline import Committed, Pipeline, QueueDepth
-from heliograph_indexer.projection import project_accounts
 from heliograph_indexer.protocol import Protocol
 from heliograph_indexer.rpc.backoff import Backoff
 from heliograph_indexer.rpc.cluster import Cluster
@@ -158,6 +157,7 @@ class Indexer:
         self._accounts_through: int | None = None
         self._finalizer: Finalizer | None = None
         self._refold_now = asyncio.Event()
+        self._reached = Reached()
         self._pipeline: Pipeline | None = None
         self._connects = {"logs": 0, "accounts": 0}
         self.leases_lost = 0
@@ -299,6 +299,16 @@ class Indexer:
             epoch=epoch,
             on_commit=self._committed,
         )
+        accounts = AccountStore(
+            self._stream.name,
+            self._protocol,
+            writer,
+            epoch=epoch,
+            events=self._reached,
+            waited=self._waited,
+            on_incident=pipeline.incident,
+            on_stored=self._stored,
+        )
         finalizer = Finalizer(
             self._database,
             self._stream.name,
@@ -312,9 +322,7 @@ class Indexer:
             epoch=epoch,
             on_incident=pipeline.incident,
             on_correction=self._refold_now.set,
-            commit_accounts=self._account_writer(writer, pipeline, epoch)
-            if self._settings.accounts
-            else None,
+            amend_accounts=accounts.amend if self._settings.accounts else None,
         )
 
         def on_incident(kind: str, slot: int | None, detail: dict[str, object]) -> None:
@@ -349,7 +357,7 @@ class Indexer:
                 if self._settings.accounts:
                     tasks.create_task(
                         self._follow_accounts(
-                            cluster, writer, pipeline, epoch, finalizer.doubt_accounts, pool.doubt
+                            cluster, accounts.commit, pipeline, finalizer.doubt_accounts, pool.doubt
                         )
                     )
         except BaseExceptionGroup as group:
@@ -441,30 +449,14 @@ class Indexer:
                 # The epoch guards every write; a lease that runs out meanwhile only lets another one lead.
                 _log.warning("lease_not_renewed", stream=self._stream.name, why=str(error))
 
-    def _account_writer(self, writer: Writer, pipeline: Pipeline, epoch: int) -> CommitAccounts:
-        async def commit(states: Sequence[AccountState], through: int | None = None) -> None:
-            projected, incidents = project_accounts(self._stream.name, states, self._protocol)
-            for incident in incidents:
-                pipeline.incident(incident.kind, incident.slot, dict(incident.detail))
-            await self._waited(
-                lambda: writer.commit_accounts(states, projected, through=through, epoch=epoch)
-            )
-            self._accounts += len(states)
-            if through is not None:
-                self._accounts_through = through
-
-        return commit
-
     async def _follow_accounts(
         self,
         cluster: Cluster,
-        writer: Writer,
+        commit: CommitAccounts,
         pipeline: Pipeline,
-        epoch: int,
         on_fork: Callable[[int], None],
         on_turn: Callable[[], None],
     ) -> None:
-        commit = self._account_writer(writer, pipeline, epoch)
         feed = AccountFeed(cluster, self._layouts, self._settings, commit, on_fork, on_turn)
         self._account_feed = feed
         feed.remember(await self._waited(lambda: list_open_accounts(self._database, self._stream.name)))
@@ -474,8 +466,14 @@ class Indexer:
             # Events do not depend on accounts: many public endpoints refuse to scan them.
             pipeline.incident("accounts_refused", None, {"why": str(error)})
 
+    def _stored(self, accounts: int, through: int | None) -> None:
+        self._accounts += accounts
+        if through is not None:
+            self._accounts_through = through
+
     def _committed(self, commit: Committed) -> None:
         self._last = commit
+        self._reached.reach(commit.last)
         self._commits += 1
         self._transactions += commit.transactions
         self._rows += commit.rows

@@ -8,7 +8,7 @@ import msgspec
 
 from heliograph_core.account import AccountState
 from heliograph_core.event import Event, RawEvent, Undecoded
-from heliograph_core.records import EventRecord, Record, State
+from heliograph_core.records import EventRecord, Holding, Record, State
 from heliograph_indexer.decode import DecodedSlot
 from heliograph_indexer.protocol import Protocol
 from heliograph_sql.batch import Incident
@@ -24,6 +24,17 @@ class Projected(msgspec.Struct, frozen=True, gc=False):
     records: list[Record]
     states: list[State]
     undecoded: list[Undecoded]
+    incidents: list[Incident]
+
+
+class ProjectedAccounts(msgspec.Struct, frozen=True, gc=False):
+    """What some accounts mean. understood: addresses of those of which `states` has every position that they hold;
+
+    an account that no layout reads, or that could not be projected, is not among them: what it holds is not known.
+    """
+
+    states: list[State | Holding]
+    understood: frozenset[str]
     incidents: list[Incident]
 
 
@@ -62,25 +73,31 @@ def project_slots(stream: str, slots: Iterable[DecodedSlot], protocol: Protocol)
     return Projected(records, states, undecoded, tally.incidents())
 
 
-def project_accounts(
-    stream: str, accounts: Iterable[AccountState], protocol: Protocol
-) -> tuple[list[State], list[Incident]]:
-    """The state records of decoded accounts, and what could not be projected."""
-    states: list[State] = []
+def project_accounts(stream: str, accounts: Iterable[AccountState], protocol: Protocol) -> ProjectedAccounts:
+    """The state records of accounts, and what could not be read or projected."""
+    states: list[State | Holding] = []
+    understood: set[str] = set()
     tally = _Tally()
     for account in accounts:
+        detail: dict[str, object] = {"address": account.address, "name": account.name}
         if account.name is None:
+            if account.lamports:
+                tally.add(
+                    "account_undecoded",
+                    account.data[:8].hex(),
+                    account.slot,
+                    {**detail, "reason": account.reason},
+                )
+            else:
+                understood.add(account.address)
             continue
         try:
             states.extend(list(protocol.project_account(stream, account)))
         except Exception as error:  # noqa: BLE001  a protocol's slip must not stop the stream
-            detail: dict[str, object] = {
-                "address": account.address,
-                "name": account.name,
-                "reason": _why(error),
-            }
-            tally.add("account_not_projected", account.name, account.slot, detail)
-    return states, tally.incidents()
+            tally.add("account_not_projected", account.name, account.slot, {**detail, "reason": _why(error)})
+        else:
+            understood.add(account.address)
+    return ProjectedAccounts(states, frozenset(understood), tally.incidents())
 
 
 class _Tally:

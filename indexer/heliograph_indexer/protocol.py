@@ -7,7 +7,7 @@ from typing import Protocol as Interface
 
 from heliograph_core.account import AccountState
 from heliograph_core.event import Channel, Event
-from heliograph_core.records import Record, State
+from heliograph_core.records import Holding, Record, State
 
 
 class Protocol(Interface):
@@ -34,5 +34,9 @@ class Protocol(Interface):
         the protocol knows; the caller keeps such an event as undecoded.
         """
 
-    def project_account(self, stream: str, state: AccountState) -> Iterable[State]:
-        """The state records that one decoded account means."""
+    def project_account(self, stream: str, state: AccountState) -> Iterable[State | Holding]:
+        """The state records that one decoded account means, and a Holding for every position that it holds.
+
+        A position that the account held before and that is not among them is closed. Raises as project does: then
+        what is known of the account's positions stays.
+        """

@@ -25,8 +25,11 @@ ACCOUNTS = TablePlan("heliograph", "accounts", ())
 
 async def write_accounts(
     connection: Any, stream: str, accounts: Sequence[AccountState], tables: EventTables, *, careful: bool
-) -> list[Refused]:
-    """Stores what is not older than what is there. careful: return the rows that are refused instead of raising."""
+) -> tuple[dict[str, int], list[Refused]]:
+    """Stores what is not older than what is there: the slot by address of what was stored, and what was refused.
+
+    careful: return the rows that are refused instead of raising.
+    """
     latest: dict[str, AccountState] = {}
     for account in accounts:
         known = latest.get(account.address)
@@ -34,7 +37,7 @@ async def write_accounts(
             latest[account.address] = account
     rows = [latest[address] for address in sorted(latest)]
     if not rows:
-        return []
+        return {}, []
     typed = load("typed.sql")
     stored = {
         row["address"]: row for row in await connection.fetch(typed["lock_accounts"], stream, list(latest))
@@ -57,7 +60,8 @@ async def write_accounts(
     refused += await _write_typed(connection, newer, before, tables, careful)
     # A scan repeats what is long known.
     changed = [row for row in newer if _differs(row, stored.get(row.address))]
-    return refused + await _write_history(connection, stream, changed, tables, careful)
+    refused += await _write_history(connection, stream, changed, tables, careful)
+    return {row.address: row.slot for row in newer}, refused
 
 
 def _differs(account: AccountState, stored: Any | None) -> bool:

@@ -2,7 +2,8 @@
 
 Only the leader folds. Whoever else writes changes or flows marks their keys dirty; while a key is dirty its live
 entries are stored and not folded, and the position is not settled. What is past its retention is never folded anew: a
-fold begins with what the position was there. The locks are what makes this right: see queries/folding.sql.
+fold begins with what the position was there. What accounts showed (sightings.py) is folded together with the entries.
+The locks are what makes this right: see queries/folding.sql.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from heliograph_core.records import Flow, Position, PositionChange
+from heliograph_core.showing import marks_of, where
+from heliograph_core.sighting import Sighting
 from heliograph_sql.copying import Refused, copy_rows, copy_what_fits
 from heliograph_sql.histories import (
     Entry,
@@ -34,6 +37,9 @@ from heliograph_sql.states import write_positions
 
 REFOLD_CHANGES = 2_000
 """Changes that are folded anew at once, but for a single key with more: while their positions are stored, live waits."""
+
+
+_READER = msgspec.json.Decoder(Sighting)
 
 
 async def mark_dirty(connection: Any, stream: str, keys: Sequence[str]) -> None:
@@ -71,7 +77,7 @@ async def fold_live(
     late: set[str] = set()
     for key in clean:
         current = stored.get(key)
-        if current is not None and _where(current) >= chain_order(by_key[key][0])[:3]:
+        if current is not None and where(current) >= chain_order(by_key[key][0])[:3]:
             late.add(key)
             continue
         outcome = fold_history(current, by_key[key])
@@ -86,13 +92,17 @@ async def fold_live(
 
 
 class Refold(NamedTuple):
-    """One key folded without a lock. marks: of the key before its entries were read. last: the latest of them."""
+    """One key folded without a lock. marks: of the key before its entries were read. last: the latest of them.
+
+    sightings: what accounts had shown of it.
+    """
 
     key: str
     marks: int
     entries: int
     outcome: Outcome
     last: Entry | None
+    sightings: list[Sighting]
 
 
 class Rewritten(NamedTuple):
@@ -124,11 +134,12 @@ async def prepare_refold(
             break
         chosen.append(key)
     begun = await read_retained(connection, stream, chosen)
+    seen = await read_sightings(connection, stream, chosen)
     rows = await fetch_entries(connection, stream, chosen)
     # A long history takes seconds to fold; live indexing runs in this loop.
     entries = await asyncio.to_thread(entries_by_key, rows)
     folded = await asyncio.to_thread(
-        lambda: {key: _fold_from(begun.get(key), entries.get(key, [])) for key in chosen}
+        lambda: {key: _fold_from(begun.get(key), entries.get(key, []), seen.get(key, [])) for key in chosen}
     )
     return [
         Refold(
@@ -137,6 +148,7 @@ async def prepare_refold(
             len(entries.get(key, ())),
             folded[key],
             entries[key][-1] if key in entries else None,
+            seen.get(key, []),
         )
         for key in chosen
     ]
@@ -167,11 +179,15 @@ async def finish_refold(connection: Any, stream: str, prepared: Sequence[Refold]
         )
         for one in same
     }
+    seen = await read_sightings(connection, stream, keys)
     # An entry that is neither what was folded nor behind it was written in between, without a mark.
     missed = [
         one.key
         for one in same
-        if counts.get(one.key, 0) != one.entries + len(behind.get(one.key, ())) or later[one.key].surprised
+        if counts.get(one.key, 0) != one.entries + len(behind.get(one.key, ()))
+        or later[one.key].surprised
+        or seen.get(one.key, []) != one.sightings
+        or not _goes_behind(one, behind.get(one.key, []))
     ]
     anew = entries_by_key(await fetch_entries(connection, stream, missed)) if missed else {}
     begun = await read_retained(connection, stream, missed)
@@ -179,7 +195,7 @@ async def finish_refold(connection: Any, stream: str, prepared: Sequence[Refold]
     changes: list[PositionChange] = []
     for one in same:
         if one.key in missed:
-            outcome = _fold_from(begun.get(one.key), anew.get(one.key, []))
+            outcome = _fold_from(begun.get(one.key), anew.get(one.key, []), seen.get(one.key, []))
         else:
             outcome = _join(one.outcome, later[one.key])
         positions += outcome.positions
@@ -201,6 +217,12 @@ async def finish_refold(connection: Any, stream: str, prepared: Sequence[Refold]
     await connection.execute(queries["settle_positions"], stream, keys)
     await connection.execute(queries["clear_dirty"], stream, keys)
     return Rewritten(positions, slots)
+
+
+def _goes_behind(one: Refold, behind: Sequence[Entry]) -> bool:
+    """Whether the entries can be folded into what is prepared: an account may have been seen later than they are."""
+    positions = one.outcome.positions
+    return not (behind and positions) or where(positions[-1]) < chain_order(behind[0])[:3]
 
 
 async def _replace_changes(
@@ -245,9 +267,17 @@ async def read_retained(connection: Any, stream: str, keys: Sequence[str]) -> di
     return {row["position_key"]: msgspec.json.decode(row["position"], type=Position) for row in rows}
 
 
-def _fold_from(base: Position | None, entries: Sequence[Entry]) -> Outcome:
+async def read_sightings(connection: Any, stream: str, keys: Sequence[str]) -> dict[str, list[Sighting]]:
+    """What accounts showed of the positions, by key; absent where they showed nothing."""
+    found: dict[str, list[Sighting]] = {}
+    for row in await connection.fetch(load("sightings.sql")["read_all"], stream, keys):
+        found.setdefault(row["position_key"], []).append(_READER.decode(row["sighting"]))
+    return found
+
+
+def _fold_from(base: Position | None, entries: Sequence[Entry], sightings: Sequence[Sighting]) -> Outcome:
     """Every lifecycle; base: what the position was where the stored entries begin, kept where they leave it alone."""
-    folded = fold_history(base, entries)
+    folded = fold_history(base, entries, marks_of(sightings))
     if base is not None and (not folded.positions or folded.positions[0].lifecycle != base.lifecycle):
         folded.positions.insert(0, base)
     return folded
@@ -268,7 +298,3 @@ def _by_key(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
     for entry in sorted(entries, key=chain_order):
         found.setdefault(entry.position_key, []).append(entry)
     return found
-
-
-def _where(position: Position) -> tuple[int, int, int]:
-    return (position.updated_slot, position.updated_tx_index, position.updated_ordinal)

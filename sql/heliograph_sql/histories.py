@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from heliograph_core.flow_fold import fold_flows
 from heliograph_core.fold import fold
 from heliograph_core.records import Flow, Position, PositionChange
+from heliograph_core.showing import Mark, fold_shown
 from heliograph_sql.queries import load
 
 Entry = PositionChange | Flow
@@ -27,8 +28,22 @@ class Outcome(NamedTuple):
     surprised: bool
 
 
-def fold_history(current: Position | None, entries: Sequence[Entry]) -> Outcome:
-    """Folds entries of one key, all of them behind `current`."""
+def fold_history(current: Position | None, entries: Sequence[Entry], marks: Sequence[Mark] = ()) -> Outcome:
+    """Folds entries of one key, all of them behind `current`, and what accounts showed of it."""
+    changes: list[PositionChange] = []
+    surprised = False
+
+    def fold_run(position: Position | None, run: Sequence[Entry]) -> Sequence[Position]:
+        nonlocal surprised
+        outcome = _fold_run(position, run)
+        changes.extend(outcome.changes)
+        surprised = surprised or outcome.surprised
+        return outcome.positions
+
+    return Outcome(fold_shown(current, entries, marks, fold_run), changes, surprised)
+
+
+def _fold_run(current: Position | None, entries: Sequence[Entry]) -> Outcome:
     flows = [entry for entry in entries if isinstance(entry, Flow)]
     if not flows:
         return Outcome(fold(current, [one for one in entries if isinstance(one, PositionChange)]), [], False)

@@ -17,8 +17,9 @@ import structlog
 
 from heliograph_core.errors import DatabaseError, DatabaseUnavailable
 from heliograph_core.records import Flow, PositionChange
+from heliograph_core.showing import marks_of
 from heliograph_sql.database import Database
-from heliograph_sql.folding import read_retained
+from heliograph_sql.folding import read_retained, read_sightings
 from heliograph_sql.histories import Entry, fold_history
 from heliograph_sql.queries import load
 from heliograph_sql.settings import StorageSettings
@@ -120,15 +121,21 @@ class Retention:
             async for row in connection.cursor(self._queries[query], *window, prefetch=KEYS_AT_ONCE):
                 key = row["position_key"]
                 if key not in entries and len(entries) >= KEYS_AT_ONCE:
-                    await self._retain_positions(connection, stream, entries)
+                    await self._retain_positions(connection, stream, entries, raised)
                     entries.clear()
                 entries.setdefault(key, []).append(kind(**dict(row)))
-            await self._retain_positions(connection, stream, entries)
+            await self._retain_positions(connection, stream, entries, raised)
         await connection.execute(self._queries["retain_balances"], *window)
 
-    async def _retain_positions(self, connection: Any, stream: str, entries: dict[str, list[Entry]]) -> None:
+    async def _retain_positions(
+        self, connection: Any, stream: str, entries: dict[str, list[Entry]], raised: int
+    ) -> None:
         before = await read_retained(connection, stream, list(entries))
-        folded = [fold_history(before.get(key), its).positions for key, its in entries.items()]
+        seen = await read_sightings(connection, stream, list(entries))
+        folded = [
+            fold_history(before.get(key), its, marks_of(seen.get(key, []), raised)).positions
+            for key, its in entries.items()
+        ]
         # Flows may come to no position: a settlement of what closed before anything is known.
         after = [positions[-1] for positions in folded if positions]
         await connection.execute(

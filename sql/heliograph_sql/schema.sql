@@ -902,6 +902,29 @@ COMMENT ON COLUMN heliograph.schema_migrations.sha256 IS 'SHA-256 of its text.';
 
 COMMENT ON COLUMN heliograph.schema_migrations.applied_at IS 'When it was applied.';
 
+CREATE TABLE heliograph.sightings (
+    stream text NOT NULL,
+    position_key text NOT NULL,
+    first_slot bigint NOT NULL,
+    account text NOT NULL,
+    is_open boolean NOT NULL,
+    sighting jsonb NOT NULL
+);
+
+COMMENT ON TABLE heliograph.sightings IS 'What accounts showed of positions, a row a life: folding begins, corrects and ends lifecycles with it.';
+
+COMMENT ON COLUMN heliograph.sightings.stream IS 'The stream.';
+
+COMMENT ON COLUMN heliograph.sightings.position_key IS 'The position''s key.';
+
+COMMENT ON COLUMN heliograph.sightings.first_slot IS 'Slot of the account''s first state that showed this life.';
+
+COMMENT ON COLUMN heliograph.sightings.account IS 'The account that holds it, base58.';
+
+COMMENT ON COLUMN heliograph.sightings.is_open IS 'Whether the account holds it still, with a size.';
+
+COMMENT ON COLUMN heliograph.sightings.sighting IS 'When it was first seen, what the account last said of it, and when the account had it no longer; decimals as text, times as unix seconds.';
+
 CREATE TABLE heliograph.signatures (
     signature text NOT NULL,
     stream text NOT NULL,
@@ -2771,13 +2794,13 @@ CREATE TABLE perps.position_changes (
     position_key text NOT NULL,
     kind text NOT NULL,
     side text NOT NULL,
-    size_delta numeric NOT NULL,
+    size_delta numeric,
     size_after numeric,
     price numeric,
     entry_price_after numeric,
     collateral_delta numeric,
     collateral_after numeric,
-    realized_pnl numeric NOT NULL,
+    realized_pnl numeric,
     fee numeric NOT NULL,
     funding numeric NOT NULL,
     liquidation_price_after numeric,
@@ -2815,7 +2838,7 @@ COMMENT ON COLUMN perps.position_changes.kind IS 'open, increase, decrease, fund
 
 COMMENT ON COLUMN perps.position_changes.side IS 'long or short.';
 
-COMMENT ON COLUMN perps.position_changes.size_delta IS 'Base; positive when the position grows, negative when it shrinks, whatever its side.';
+COMMENT ON COLUMN perps.position_changes.size_delta IS 'Base; positive when the position grows, negative when it shrinks, whatever its side; NULL where the protocol does not say.';
 
 COMMENT ON COLUMN perps.position_changes.size_after IS 'Base, never negative; NULL where the protocol does not say.';
 
@@ -2827,7 +2850,7 @@ COMMENT ON COLUMN perps.position_changes.collateral_delta IS 'Quote; positive wh
 
 COMMENT ON COLUMN perps.position_changes.collateral_after IS 'Quote locked in the position after the change; NULL where the protocol does not say.';
 
-COMMENT ON COLUMN perps.position_changes.realized_pnl IS 'Quote; profit positive, loss negative; of this change alone, before fee and funding.';
+COMMENT ON COLUMN perps.position_changes.realized_pnl IS 'Quote; profit positive, loss negative; of this change alone, before fee and funding; NULL where the protocol does not say.';
 
 COMMENT ON COLUMN perps.position_changes.fee IS 'Quote; positive when paid, negative for a rebate.';
 
@@ -2857,7 +2880,7 @@ CREATE TABLE perps.positions (
     exit_price numeric,
     collateral numeric,
     liquidation_price numeric,
-    realized_pnl numeric NOT NULL,
+    realized_pnl numeric,
     fees numeric NOT NULL,
     funding numeric NOT NULL,
     changes integer NOT NULL,
@@ -2884,7 +2907,7 @@ COMMENT ON COLUMN perps.positions.position_key IS 'Key of the position: the addr
 
 COMMENT ON COLUMN perps.positions.opened_slot IS 'Slot of the first change that is known.';
 
-COMMENT ON COLUMN perps.positions.opened_tx_index IS 'tx_index of the first change that is known.';
+COMMENT ON COLUMN perps.positions.opened_tx_index IS 'Its transaction''s position in the block; 2147483647 where no transaction tells and an account showed it first.';
 
 COMMENT ON COLUMN perps.positions.opened_ordinal IS 'ordinal of the first change that is known.';
 
@@ -2912,7 +2935,7 @@ COMMENT ON COLUMN perps.positions.collateral IS 'Quote locked in it, 0 once clos
 
 COMMENT ON COLUMN perps.positions.liquidation_price IS 'Quote per base; NULL where none or unknown, and once closed.';
 
-COMMENT ON COLUMN perps.positions.realized_pnl IS 'Quote; profit positive, loss negative; before fees and funding; sum of its changes.';
+COMMENT ON COLUMN perps.positions.realized_pnl IS 'Quote; profit positive, loss negative; before fees and funding; what the account says, else the sum of its changes; NULL where one of them did not say.';
 
 COMMENT ON COLUMN perps.positions.fees IS 'Quote; positive when paid; sum of its changes.';
 
@@ -2924,7 +2947,7 @@ COMMENT ON COLUMN perps.positions.opened_at IS 'Block time of the first change t
 
 COMMENT ON COLUMN perps.positions.updated_at IS 'Block time of the last change.';
 
-COMMENT ON COLUMN perps.positions.updated_slot IS 'Slot of the last change.';
+COMMENT ON COLUMN perps.positions.updated_slot IS 'Slot of the last change, or of the account''s state that altered it last.';
 
 COMMENT ON COLUMN perps.positions.updated_tx_index IS 'tx_index of the last change.';
 
@@ -3070,6 +3093,9 @@ ALTER TABLE ONLY heliograph.rollups
 ALTER TABLE ONLY heliograph.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (name);
 
+ALTER TABLE ONLY heliograph.sightings
+    ADD CONSTRAINT sightings_pkey PRIMARY KEY (stream, position_key, first_slot);
+
 ALTER TABLE ONLY heliograph.slots
     ADD CONSTRAINT slots_pkey PRIMARY KEY (stream, slot);
 
@@ -3175,6 +3201,8 @@ ALTER TABLE ONLY perps.transfers
 CREATE INDEX accounts_by_name ON heliograph.accounts USING btree (stream, program, name);
 
 CREATE INDEX incidents_by_stream ON heliograph.incidents USING btree (stream, id);
+
+CREATE INDEX sightings_account ON heliograph.sightings USING btree (stream, account);
 
 CREATE INDEX signatures_by_signature ON heliograph.signatures USING hash (signature);
 
@@ -3287,6 +3315,9 @@ ALTER TABLE ONLY heliograph.retained_positions
 
 ALTER TABLE ONLY heliograph.rollups
     ADD CONSTRAINT rollups_stream_fkey FOREIGN KEY (stream) REFERENCES heliograph.streams(name) ON DELETE CASCADE;
+
+ALTER TABLE ONLY heliograph.sightings
+    ADD CONSTRAINT sightings_stream_fkey FOREIGN KEY (stream) REFERENCES heliograph.streams(name) ON DELETE CASCADE;
 
 ALTER TABLE ONLY heliograph.slots
     ADD CONSTRAINT slots_stream_fkey FOREIGN KEY (stream) REFERENCES heliograph.streams(name) ON DELETE CASCADE;

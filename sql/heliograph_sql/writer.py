@@ -10,7 +10,7 @@ process leads), IdlConflict (an IDL was added: decode anew), DatabaseUnavailable
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ import asyncpg
 
 from heliograph_core.account import AccountState
 from heliograph_core.errors import DatabaseError, IdlConflict, LeaseLost, WriteConflict
-from heliograph_core.records import Flow, MarketState, PositionChange, State
+from heliograph_core.records import Flow, Holding, MarketState, PositionChange, State
 from heliograph_core.slot import Slot
 from heliograph_sql.account_writing import write_accounts
 from heliograph_sql.archived import clear_archived, store_archived
@@ -36,6 +36,7 @@ from heliograph_sql.prepared import Prepared, prepare
 from heliograph_sql.queries import load
 from heliograph_sql.row_writing import Written, has_doubles, write_rows
 from heliograph_sql.sessions import begin_writing, end_sessions
+from heliograph_sql.sightings import show_holdings
 from heliograph_sql.states import write_states
 
 CHANNEL = "heliograph"
@@ -208,17 +209,24 @@ class Writer:
     async def commit_accounts(
         self,
         accounts: Sequence[AccountState],
-        projected: Sequence[State],
+        projected: Sequence[State | Holding],
         *,
         through: int | None,
         epoch: int | None,
+        understood: Collection[str] = (),
+        since: int | None = None,
     ) -> int:
         """Stores account states and what was projected from them; the seq, kind `accounts`.
 
         through: context slot of a snapshot that was reconciled with this, None otherwise.
+        understood: addresses of those accounts of which `projected` has every position that they hold; what they were
+        seen to hold before and is not there is closed. since: slot from which on what was seen of the accounts before
+        is of blocks that are gone.
         """
+        holdings = [state for state in projected if isinstance(state, Holding)]
+        states = [state for state in projected if not isinstance(state, Holding)]
         slots = {account.address: account.slot for account in accounts}
-        for state in projected:
+        for state in states:
             if isinstance(state, MarketState):
                 slots[state.market] = state.account_slot
         seen = [*slots.values(), *([] if through is None else [through])]
@@ -226,10 +234,22 @@ class Writer:
 
         async def once(careful: bool) -> int:
             async with self._transaction(first, last) as connection:
-                refused = await write_accounts(
+                stored, refused = await write_accounts(
                     connection, self.stream, accounts, self._event_tables, careful=careful
                 )
-                refused += await write_states(connection, projected, slots, careful=careful)
+                refused += await write_states(connection, states, slots, careful=careful)
+                refused += await show_holdings(
+                    connection,
+                    self.stream,
+                    {address: stored[address] for address in understood if address in stored},
+                    [
+                        each
+                        for each in holdings
+                        if each.account in understood and stored.get(each.account) == each.account_slot
+                    ],
+                    since=since,
+                    careful=careful,
+                )
                 await self._lock(connection, epoch)
                 return await self._number(
                     connection,

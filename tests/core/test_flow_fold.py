@@ -91,7 +91,7 @@ def test_a_life_with_a_flip_and_a_liquidation() -> None:
     assert (long.fees, short.fees) == (D("0.010002"), D("0.000005")), (
         "a share is truncated, the rest is the other's"
     )
-    assert (long.funding, short.settled_pnl, short.exit_price) == (D("-0.5"), D("-3"), 10)
+    assert (long.funding, short.settled_pnl, short.exit_price) == (D("-0.5"), D("-3"), D(10))
     assert (long.opened_slot, long.closed_slot, short.opened_slot, short.closed_slot) == (1, 5, 5, 6)
     assert not folded.surprised
 
@@ -192,7 +192,7 @@ def test_a_fold_agrees_with_the_programs_books_wherever_it_is_cut(
         books.fill(slot, base, quote, tell or slot == 0)
     whole = fold_flows(None, books.flows)
     assert not whole.surprised
-    assert sum(one.realized_pnl for one in whole.positions) == D(books.pnl).scaleb(-6)
+    assert sum(one.realized_pnl or 0 for one in whole.positions) == D(books.pnl).scaleb(-6)
     last = whole.positions[-1]
     size = last.size if last.side == "long" else -(last.size or 0)
     assert size == books.base

@@ -58,6 +58,17 @@ def test_a_flood_of_bytes_that_fit_no_layout_makes_one_incident(oracle_chain: An
 
 def test_an_account_that_cannot_be_projected_stops_nothing() -> None:
     states = [AccountState(name, "p", 5, 1, b"", name, {}) for name in ("a", "b")]
-    assert project_accounts("godark", [], Stumbling()) == ([], [])
-    made, incidents = project_accounts("godark", states, Stumbling())
-    assert made == [] and {one.kind for one in incidents} == {"account_not_projected"}
+    nothing = project_accounts("godark", [], Stumbling())
+    assert (nothing.states, nothing.incidents) == ([], [])
+    made = project_accounts("godark", states, Stumbling())
+    assert made.states == [] and {one.kind for one in made.incidents} == {"account_not_projected"}
+    assert not made.understood
+
+
+def test_an_account_that_no_layout_reads_is_told_of_and_says_nothing_of_what_it_holds() -> None:
+    unread = [AccountState(name, "p", 5, 1, b"newlayou", None, None, "no account fits") for name in "ab"]
+    closed = AccountState("c", "p", 5, 0, b"", None, None)
+    made = project_accounts("godark", [*unread, closed], PROTOCOLS["godark"])
+    assert made.understood == {"c"}
+    (incident,) = made.incidents
+    assert (incident.kind, incident.detail["count"]) == ("account_undecoded", 2)

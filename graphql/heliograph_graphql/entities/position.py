@@ -64,7 +64,13 @@ ENTITY = Entity(
             unit="quote per base",
             nullable=True,
         ),
-        Field("realized_pnl", Kind.DECIMAL, "Realized so far, before fees and funding.", unit="quote"),
+        Field(
+            "realized_pnl",
+            Kind.DECIMAL,
+            "Realized so far, before fees and funding; null where the protocol does not say.",
+            unit="quote",
+            nullable=True,
+        ),
         Field(
             "settled_pnl",
             Kind.DECIMAL,

@@ -44,7 +44,11 @@ ENTITY = Entity(
         Field("kind", KIND, "What happened."),
         Field("side", SIDE, "Side of the position."),
         Field(
-            "size_delta", Kind.DECIMAL, "Positive when the position grows, whatever its side.", unit="base"
+            "size_delta",
+            Kind.DECIMAL,
+            "Positive when the position grows, whatever its side; null where the protocol does not say.",
+            unit="base",
+            nullable=True,
         ),
         Field("size_after", Kind.DECIMAL, "Size after the change.", unit="base", nullable=True),
         Field("price", Kind.DECIMAL, "Price of the change.", unit="quote per base", nullable=True),
@@ -57,7 +61,13 @@ ENTITY = Entity(
         ),
         Field("collateral_delta", Kind.DECIMAL, "Change of the collateral.", unit="quote", nullable=True),
         Field("collateral_after", Kind.DECIMAL, "Collateral after the change.", unit="quote", nullable=True),
-        Field("realized_pnl", Kind.DECIMAL, "Of this change alone, before fee and funding.", unit="quote"),
+        Field(
+            "realized_pnl",
+            Kind.DECIMAL,
+            "Of this change alone, before fee and funding; null where the protocol does not say.",
+            unit="quote",
+            nullable=True,
+        ),
         Field(
             "settled_pnl",
             Kind.DECIMAL,

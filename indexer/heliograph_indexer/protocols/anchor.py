@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from heliograph_core.account import AccountState
 from heliograph_core.event import Channel, Event
-from heliograph_core.records import Record, State
+from heliograph_core.records import Holding, Record, State
 
 ANCHOR = "anchor"
 """Its name, as `--protocol` takes it."""
@@ -35,5 +35,5 @@ class AnyProgram:
     def project(self, stream: str, event: Event) -> Iterable[Record | State]:
         return ()
 
-    def project_account(self, stream: str, state: AccountState) -> Iterable[State]:
+    def project_account(self, stream: str, state: AccountState) -> Iterable[State | Holding]:
         return ()

@@ -19,6 +19,7 @@ from heliograph_core.records import (
     ChangeKind,
     FundingPayment,
     FundingRate,
+    Holding,
     Liquidation,
     Market,
     MarketState,
@@ -77,7 +78,7 @@ class GoDark:
         }
         return projection(row, event.fields)
 
-    def project_account(self, stream: str, state: AccountState) -> Iterable[State]:
+    def project_account(self, stream: str, state: AccountState) -> Iterable[State | Holding]:
         if state.name != "Market" or state.fields is None:
             return ()
         fields = state.fields
