@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
-from heliograph_core.amounts import EXACT
+from heliograph_core.amounts import EXACT, quotient
 from heliograph_core.records import Position, PositionChange, PositionStatus
 from heliograph_core.showing import lose_sight
 
@@ -21,7 +21,8 @@ def fold(current: Position | None, changes: Sequence[PositionChange]) -> list[Po
     changes: of one position_key, in chain order, all of them after `current`.
 
     A change that finds no open lifecycle begins one; if it is no opening, what came before is not covered and
-    the lifecycle is `complete: false`. An opening that finds an open lifecycle proves that the close was
+    the lifecycle is `complete: false`. Where a growing position's protocol does not tell the entry price, it is the
+    average of the prices that the open size was entered at, rounded as every quotient. An opening that finds an open lifecycle proves that the close was
     not covered: the open one ends there, its size and collateral unknown.
     """
     touched: list[Position] = []
@@ -79,6 +80,8 @@ def _begin(change: PositionChange, lifecycle: int) -> Position:
         closed_slot=None,
         complete=opened,
         settled=True,
+        borrow_fees=ZERO,
+        price_impact_fees=ZERO,
     )
     return _apply(blank, change)
 
@@ -102,13 +105,15 @@ def _apply(position: Position, change: PositionChange) -> Position:
         size=ZERO if ended else size,
         # Without the opening the largest size is not known, only a lower bound; None says so.
         max_size=None if position.max_size is None or size is None else max(position.max_size, size),
-        entry_price=position.entry_price if change.entry_price_after is None else change.entry_price_after,
+        entry_price=_entry_price(position, change),
         exit_price=change.price if ended else None,
         collateral=collateral,
         liquidation_price=None if ended else _liquidation_price(position, change),
         realized_pnl=_sum(position.realized_pnl, change.realized_pnl),
         fees=EXACT.add(position.fees, change.fee),
         funding=EXACT.add(position.funding, change.funding),
+        borrow_fees=_sum(position.borrow_fees, change.borrow_fee),
+        price_impact_fees=_sum(position.price_impact_fees, change.price_impact_fee),
         changes=position.changes + 1,
         updated_at=change.block_time,
         updated_slot=change.slot,
@@ -117,6 +122,21 @@ def _apply(position: Position, change: PositionChange) -> Position:
         closed_at=change.block_time if ended else None,
         closed_slot=change.slot if ended else None,
     )
+
+
+def _entry_price(position: Position, change: PositionChange) -> Decimal | None:
+    if change.entry_price_after is not None:
+        return change.entry_price_after
+    if change.price is None or not change.size_delta or change.size_delta < 0:
+        return position.entry_price
+    if position.size == 0:
+        return change.price
+    if position.size is None or position.entry_price is None:
+        return None
+    entered = EXACT.add(
+        EXACT.multiply(position.size, position.entry_price), EXACT.multiply(change.size_delta, change.price)
+    )
+    return quotient(entered, EXACT.add(position.size, change.size_delta))
 
 
 def _liquidation_price(position: Position, change: PositionChange) -> Decimal | None:

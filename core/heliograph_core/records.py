@@ -51,6 +51,8 @@ class PositionChange(EventRecord, frozen=True, gc=False, kw_only=True):
     protocol does not say. *_after: the state the protocol itself reports after the change, None where it does not.
     realized_pnl: quote, of this change alone, before fee and funding; None where the protocol does not say.
     settled_pnl: quote that the change moved from the position to its owner's balance; no part of realized_pnl.
+    borrow_fee, price_impact_fee: the parts of fee that were paid for borrowing and for moving the price, None where the
+    protocol has none or does not say.
     """
 
     market: str
@@ -70,6 +72,8 @@ class PositionChange(EventRecord, frozen=True, gc=False, kw_only=True):
     liquidation_price_after: Decimal | None
     trade_id: str | None
     settled_pnl: Decimal = ZERO
+    borrow_fee: Decimal | None = None
+    price_impact_fee: Decimal | None = None
 
 
 class Flow(EventRecord, frozen=True, gc=False, kw_only=True):
@@ -200,7 +204,10 @@ class Transfer(EventRecord, frozen=True, gc=False, kw_only=True):
 
 
 class Market(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """One market, described. tick_size: quote per base; lot_size: base. *_rate: fraction of quote, *_ratio: fraction."""
+    """One market, described. tick_size: quote per base; lot_size: base. *_rate: fraction of quote, *_ratio: fraction.
+
+    created_*: None where the protocol does not say.
+    """
 
     stream: str
     market: str
@@ -216,12 +223,15 @@ class Market(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     taker_fee_rate: Decimal | None
     maker_fee_rate: Decimal | None
     funding_interval_seconds: int | None
-    created_slot: int
-    created_at: int
+    created_slot: int | None
+    created_at: int | None
 
 
 class MarketState(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What a market's account says now. open_interest_*: base, each side counted once. account_slot guards the upsert."""
+    """What a market's account says now. open_interest_*: base, each side counted once. account_slot guards the upsert.
+
+    borrow_rate: fraction of the notional per hour that positions pay for what they borrow of the market's pool.
+    """
 
     stream: str
     market: str
@@ -231,6 +241,7 @@ class MarketState(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     funding_rate: Decimal | None
     open_interest_long: Decimal | None
     open_interest_short: Decimal | None
+    borrow_rate: Decimal | None = None
 
 
 class Position(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -242,6 +253,7 @@ class Position(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     folded in. entry_quote: quote for which the open size was entered, exact, where flows or accounts tell it.
     collateral: quote locked in it, None where the protocol does not say. realized_pnl: before fees and funding, None
     where a change did not say. max_size: base, the largest it has been, None without the opening. *_at: unix seconds.
+    borrow_fees, price_impact_fees: parts of fees, None where a change did not say.
     """
 
     stream: str
@@ -276,6 +288,8 @@ class Position(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     settled: bool
     entry_quote: Decimal | None = None
     settled_pnl: Decimal = ZERO
+    borrow_fees: Decimal | None = None
+    price_impact_fees: Decimal | None = None
 
 
 class Holding(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -82,7 +82,9 @@ class Books:
                     row = states[stated.table].setdefault(named, {})
                     row.update(_STATEMENTS[stated.table](row, stated, place))
                 else:
-                    tables[stated.table].append({"part": 0, **place, **_UNSAID.get(stated.table, {}), **stated.row})
+                    tables[stated.table].append(
+                        {"part": 0, **place, **_UNSAID.get(stated.table, {}), **stated.row}
+                    )
         for table, rows in states.items():
             tables[table] = list(rows.values())
         return tables

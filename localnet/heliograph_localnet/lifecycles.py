@@ -96,6 +96,8 @@ class _Life:
             "settled": True,
             "entry_quote": None,
             "settled_pnl": Decimal(0),
+            "borrow_fees": None,
+            "price_impact_fees": None,
         }
 
 

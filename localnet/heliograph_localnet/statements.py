@@ -30,6 +30,8 @@ Row = dict[str, Any]
 PRICE = QUOTE = RATIO = 6
 BASE = RATE = 9
 """Decimals of the programs' integers."""
+_NO_BORROWING: Row = {"borrow_fee": None, "price_impact_fee": None}
+"""GoDark's positions borrow of no pool, and its orders meet a book."""
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):
@@ -132,6 +134,7 @@ def _opened(fact: PositionOpened) -> Row:
         "liquidation_price_after": price_or_none(fact.liquidation_price),
         "trade_id": str(fact.fill_id),
         "settled_pnl": Decimal(0),
+        **_NO_BORROWING,
     }
 
 
@@ -154,6 +157,7 @@ def _updated(fact: PositionUpdated) -> Row:
         "liquidation_price_after": price_or_none(fact.liquidation_price_after),
         "trade_id": str(fact.fill_id),
         "settled_pnl": Decimal(0),
+        **_NO_BORROWING,
     }
 
 
@@ -176,6 +180,7 @@ def _closed(fact: PositionClosed) -> Row:
         "liquidation_price_after": None,
         "trade_id": str(fact.fill_id),
         "settled_pnl": Decimal(0),
+        **_NO_BORROWING,
     }
 
 
@@ -198,6 +203,7 @@ def _funded(fact: FundingRatePaid) -> Row:
         "liquidation_price_after": price_or_none(fact.liquidation_price_after),
         "trade_id": None,
         "settled_pnl": Decimal(0),
+        **_NO_BORROWING,
     }
 
 

@@ -267,4 +267,5 @@ def _market_state(seen: MarketView, slot: int) -> Row:
         "funding_rate": scaled(seen.funding_rate, RATE),
         "open_interest_long": scaled(seen.open_long, BASE),
         "open_interest_short": scaled(seen.open_short, BASE),
+        "borrow_rate": None,
     }

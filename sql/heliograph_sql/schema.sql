@@ -2664,14 +2664,15 @@ CREATE TABLE perps.markets (
     taker_fee_rate numeric,
     maker_fee_rate numeric,
     funding_interval_seconds integer,
-    created_slot bigint NOT NULL,
-    created_at timestamp with time zone NOT NULL,
+    created_slot bigint,
+    created_at timestamp with time zone,
     account_slot bigint,
     mark_price numeric,
     index_price numeric,
     funding_rate numeric,
     open_interest_long numeric,
-    open_interest_short numeric
+    open_interest_short numeric,
+    borrow_rate numeric
 );
 
 COMMENT ON TABLE perps.markets IS 'One row a market: what it is, and what its account last said.';
@@ -2704,9 +2705,9 @@ COMMENT ON COLUMN perps.markets.maker_fee_rate IS 'Fraction of quote; positive w
 
 COMMENT ON COLUMN perps.markets.funding_interval_seconds IS 'Seconds between two settlements of funding; NULL where the protocol has none.';
 
-COMMENT ON COLUMN perps.markets.created_slot IS 'Slot in which it was created.';
+COMMENT ON COLUMN perps.markets.created_slot IS 'Slot in which it was created; NULL where the protocol does not say.';
 
-COMMENT ON COLUMN perps.markets.created_at IS 'Block time of created_slot.';
+COMMENT ON COLUMN perps.markets.created_at IS 'Block time of created_slot; NULL where the protocol does not say.';
 
 COMMENT ON COLUMN perps.markets.account_slot IS 'Context slot of the account state that the columns below and the description come from; NULL before one was seen.';
 
@@ -2719,6 +2720,8 @@ COMMENT ON COLUMN perps.markets.funding_rate IS 'Fraction per hour; positive whe
 COMMENT ON COLUMN perps.markets.open_interest_long IS 'Base held by longs; NULL where unknown.';
 
 COMMENT ON COLUMN perps.markets.open_interest_short IS 'Base held by shorts, never negative; NULL where unknown.';
+
+COMMENT ON COLUMN perps.markets.borrow_rate IS 'Fraction of the notional per hour that positions pay for what they borrow of this market''s pool; never negative; NULL where the protocol has none or does not say.';
 
 CREATE VIEW perps.open_interest_1d AS
  SELECT stream,
@@ -2806,6 +2809,8 @@ CREATE TABLE perps.position_changes (
     liquidation_price_after numeric,
     trade_id text,
     settled_pnl numeric DEFAULT 0 NOT NULL,
+    borrow_fee numeric,
+    price_impact_fee numeric,
     CONSTRAINT position_changes_kind_check CHECK ((kind = ANY (ARRAY['open'::text, 'increase'::text, 'decrease'::text, 'funding'::text, 'liquidation'::text, 'close'::text, 'settlement'::text]))),
     CONSTRAINT position_changes_side_check CHECK ((side = ANY (ARRAY['long'::text, 'short'::text])))
 );
@@ -2862,6 +2867,10 @@ COMMENT ON COLUMN perps.position_changes.trade_id IS 'The fill that made the cha
 
 COMMENT ON COLUMN perps.position_changes.settled_pnl IS 'Quote that the change moved from the position to its owner''s balance; no part of realized_pnl.';
 
+COMMENT ON COLUMN perps.position_changes.borrow_fee IS 'Quote; the part of fee that was paid for what the position borrows of a pool; NULL where the protocol has none or does not say.';
+
+COMMENT ON COLUMN perps.position_changes.price_impact_fee IS 'Quote; the part of fee that was paid for moving the price; NULL where the protocol has none or does not say.';
+
 CREATE TABLE perps.positions (
     stream text NOT NULL,
     position_key text NOT NULL,
@@ -2895,6 +2904,8 @@ CREATE TABLE perps.positions (
     settled boolean NOT NULL,
     entry_quote numeric,
     settled_pnl numeric DEFAULT 0 NOT NULL,
+    borrow_fees numeric,
+    price_impact_fees numeric,
     CONSTRAINT positions_side_check CHECK ((side = ANY (ARRAY['long'::text, 'short'::text]))),
     CONSTRAINT positions_status_check CHECK ((status = ANY (ARRAY['open'::text, 'closed'::text, 'liquidated'::text])))
 );
@@ -2964,6 +2975,10 @@ COMMENT ON COLUMN perps.positions.settled IS 'False while late history waits to 
 COMMENT ON COLUMN perps.positions.entry_quote IS 'Quote for which the open size was entered, exact; entry_price is this by size; NULL where only the price is known.';
 
 COMMENT ON COLUMN perps.positions.settled_pnl IS 'Quote that was moved from the position to its owner''s balance; sum of its changes. No part of realized_pnl: it settles profit that is not realized yet too.';
+
+COMMENT ON COLUMN perps.positions.borrow_fees IS 'Quote; the part of fees that was paid for borrowing; sum of its changes, NULL where one of them did not say.';
+
+COMMENT ON COLUMN perps.positions.price_impact_fees IS 'Quote; the part of fees that was paid for moving the price; sum of its changes, NULL where one of them did not say.';
 
 CREATE TABLE perps.transfers (
     stream text NOT NULL,

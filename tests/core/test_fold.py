@@ -180,3 +180,44 @@ def test_folding_in_pieces_gives_what_folding_at_once_gives(
     assert pieces == whole
     assert sum((p.fees for p in whole.values()), D(0)) == sum(range(1, len(life) + 1))
     assert all(msgspec.structs.asdict(p)["changes"] > 0 for p in whole.values())
+
+
+def grown(slot: int, kind: ChangeKind, delta: str, price: str, **other: Any) -> PositionChange:
+    """A change of a protocol that tells what was bought at which price, and neither size nor entry afterwards."""
+    told = {
+        "entry_price_after": None,
+        "liquidation_price_after": None,
+        "size_delta": D(delta),
+        "price": D(price),
+    }
+    return change(slot, kind, None, **{**told, **other})
+
+
+def test_an_entry_price_that_nobody_tells_is_the_average_of_what_was_entered_at() -> None:
+    [position] = fold(None, [grown(1, "open", "2", "100"), grown(2, "increase", "1", "130")])
+    assert (position.size, position.entry_price) == (D(3), D(110))
+    [position] = fold(position, [grown(3, "decrease", "-1", "500")])
+    assert (position.size, position.entry_price) == (D(2), D(110))
+    [position] = fold(position, [grown(4, "increase", "1", "100")])
+    assert position.entry_price == D("106.666666666666666667"), "320 / 3, rounded half-even to 18 places"
+
+
+def test_collateral_alone_leaves_the_entry_price() -> None:
+    [position] = fold(None, [grown(1, "open", "2", "100"), grown(2, "increase", "0", "130")])
+    assert position.entry_price == D(100)
+
+
+def test_what_an_unknown_size_was_entered_at_is_unknown_until_it_is_told() -> None:
+    [position] = fold(None, [grown(1, "increase", "2", "100")])
+    assert (position.size, position.entry_price, position.complete) == (None, None, False)
+    told = change(2, "decrease", "1", entry_price_after=D(90), size_delta=D(-3))
+    [position] = fold(position, [told])
+    assert (position.size, position.entry_price) == (D(1), D(90))
+
+
+def test_fees_for_borrowing_and_price_impact_add_up_where_every_change_tells_them() -> None:
+    both = {"borrow_fee": D("0.1"), "price_impact_fee": D("0.2")}
+    [position] = fold(None, [change(1, "open", "2", **both), change(2, "increase", "5", **both)])
+    assert (position.borrow_fees, position.price_impact_fees) == (D("0.2"), D("0.4"))
+    [position] = fold(position, [change(3, "decrease", "1", borrow_fee=D(1))])
+    assert (position.borrow_fees, position.price_impact_fees) == (D("1.2"), None)

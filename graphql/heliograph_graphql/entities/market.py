@@ -52,8 +52,8 @@ ENTITY = Entity(
         Field(
             "funding_interval_seconds", Kind.INT, "How often funding settles.", unit="seconds", nullable=True
         ),
-        Field("created_slot", Kind.SLOT, "Slot of its creation."),
-        Field("created_at", Kind.TIME, "Time of its creation."),
+        Field("created_slot", Kind.SLOT, "Slot of its creation.", nullable=True),
+        Field("created_at", Kind.TIME, "Time of its creation.", nullable=True),
         Field("account_slot", Kind.SLOT, "Context slot of the account state below.", nullable=True),
         Field("mark_price", Kind.DECIMAL, "Mark price now.", unit="quote per base", nullable=True),
         Field("index_price", Kind.DECIMAL, "Index price now.", unit="quote per base", nullable=True),
@@ -66,6 +66,13 @@ ENTITY = Entity(
         ),
         Field("open_interest_long", Kind.DECIMAL, "Sum of long positions.", unit="base", nullable=True),
         Field("open_interest_short", Kind.DECIMAL, "Sum of short positions.", unit="base", nullable=True),
+        Field(
+            "borrow_rate",
+            Kind.DECIMAL,
+            "What positions pay now for what they borrow of this market's pool; no funding.",
+            unit="fraction of notional per hour",
+            nullable=True,
+        ),
     ),
     relations=(
         Relation("positions", "Position", "Positions in this market.", on=_HERE),

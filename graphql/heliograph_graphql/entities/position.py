@@ -79,6 +79,16 @@ ENTITY = Entity(
         ),
         Field("fees", Kind.DECIMAL, "Fees so far, positive when paid.", unit="quote"),
         Field("funding", Kind.DECIMAL, "Funding so far, positive when received.", unit="quote"),
+        Field(
+            "borrow_fees", Kind.DECIMAL, "The part of the fees for borrowing.", unit="quote", nullable=True
+        ),
+        Field(
+            "price_impact_fees",
+            Kind.DECIMAL,
+            "The part of the fees for moving the price.",
+            unit="quote",
+            nullable=True,
+        ),
         Field("changes", Kind.INT, "How many changes it has had.", graphql_name="changeCount"),
         Field("opened_at", Kind.TIME, "Time of its opening."),
         Field("opened_slot", Kind.SLOT, "Slot of its opening."),

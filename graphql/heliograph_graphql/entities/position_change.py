@@ -76,6 +76,14 @@ ENTITY = Entity(
         ),
         Field("fee", Kind.DECIMAL, "Positive when paid.", unit="quote"),
         Field("funding", Kind.DECIMAL, "Positive when received.", unit="quote"),
+        Field("borrow_fee", Kind.DECIMAL, "The part of the fee for borrowing.", unit="quote", nullable=True),
+        Field(
+            "price_impact_fee",
+            Kind.DECIMAL,
+            "The part of the fee for moving the price.",
+            unit="quote",
+            nullable=True,
+        ),
         Field(
             "liquidation_price_after",
             Kind.DECIMAL,

@@ -33,7 +33,7 @@ SELECT
     extract(epoch FROM p.opened_at)::bigint AS opened_at, extract(epoch FROM p.updated_at)::bigint AS updated_at,
     p.updated_slot, p.updated_tx_index, p.updated_ordinal,
     extract(epoch FROM p.closed_at)::bigint AS closed_at, p.closed_slot, p.complete, p.settled, p.entry_quote,
-    p.settled_pnl
+    p.settled_pnl, p.borrow_fees, p.price_impact_fees
 FROM unnest($2::text[]) AS wanted (key)
 CROSS JOIN LATERAL (
     SELECT *
@@ -97,7 +97,7 @@ SELECT
     c.stream, extract(epoch FROM c.block_time)::bigint AS block_time, c.slot, c.tx_index, c.ordinal, c.part, c.signature,
     c.program, c.market, c.wallet, c.position_key, c.kind, c.side, c.size_delta, c.size_after, c.price,
     c.entry_price_after, c.collateral_delta, c.collateral_after, c.realized_pnl, c.fee, c.funding,
-    c.liquidation_price_after, c.trade_id, c.settled_pnl
+    c.liquidation_price_after, c.trade_id, c.settled_pnl, c.borrow_fee, c.price_impact_fee
 FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::integer[], $6::integer[], $7::integer[])
     AS place (key, block_time, slot, tx_index, ordinal, part)
 JOIN perps.position_changes AS c
@@ -135,7 +135,8 @@ FOR UPDATE;
 SELECT
     stream, extract(epoch FROM block_time)::bigint AS block_time, slot, tx_index, ordinal, part, signature, program,
     market, wallet, position_key, kind, side, size_delta, size_after, price, entry_price_after, collateral_delta,
-    collateral_after, realized_pnl, fee, funding, liquidation_price_after, trade_id, settled_pnl
+    collateral_after, realized_pnl, fee, funding, liquidation_price_after, trade_id, settled_pnl,
+    borrow_fee, price_impact_fee
 FROM perps.position_changes
 WHERE stream = $1
   AND position_key = ANY ($2::text[])

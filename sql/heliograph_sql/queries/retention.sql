@@ -59,7 +59,8 @@ WHERE name = $1;
 SELECT
     stream, extract(epoch FROM block_time)::bigint AS block_time, slot, tx_index, ordinal, part, signature, program,
     market, wallet, position_key, kind, side, size_delta, size_after, price, entry_price_after, collateral_delta,
-    collateral_after, realized_pnl, fee, funding, liquidation_price_after, trade_id, settled_pnl
+    collateral_after, realized_pnl, fee, funding, liquidation_price_after, trade_id, settled_pnl,
+    borrow_fee, price_impact_fee
 FROM perps.position_changes AS c
 WHERE stream = $1 AND slot >= $2 AND slot < $3 AND block_time < $4
   AND NOT EXISTS (SELECT FROM perps.flows AS f WHERE f.stream = $1 AND f.position_key = c.position_key)

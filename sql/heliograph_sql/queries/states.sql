@@ -29,24 +29,27 @@ INSERT INTO perps.positions (
     stream, position_key, opened_slot, opened_tx_index, opened_ordinal, lifecycle, program, market, wallet,
     side, status, size, max_size, entry_price, exit_price, collateral, liquidation_price, realized_pnl, fees,
     funding, changes, opened_at, updated_at, updated_slot, updated_tx_index, updated_ordinal, closed_at,
-    closed_slot, complete, settled, entry_quote, settled_pnl
+    closed_slot, complete, settled, entry_quote, settled_pnl, borrow_fees,
+    price_impact_fees
 )
 SELECT
     stream, position_key, opened_slot, opened_tx_index, opened_ordinal, lifecycle, program, market, wallet,
     side, status, size, max_size, entry_price, exit_price, collateral, liquidation_price, realized_pnl, fees,
     funding, changes, to_timestamp(opened_at), to_timestamp(updated_at), updated_slot, updated_tx_index,
-    updated_ordinal, to_timestamp(closed_at), closed_slot, complete, settled, entry_quote, settled_pnl
+    updated_ordinal, to_timestamp(closed_at), closed_slot, complete, settled, entry_quote, settled_pnl, borrow_fees,
+    price_impact_fees
 FROM unnest(
     $1::text[], $2::text[], $3::bigint[], $4::integer[], $5::integer[], $6::integer[], $7::text[], $8::text[],
     $9::text[], $10::text[], $11::text[], $12::numeric[], $13::numeric[], $14::numeric[], $15::numeric[],
     $16::numeric[], $17::numeric[], $18::numeric[], $19::numeric[], $20::numeric[], $21::integer[],
     $22::bigint[], $23::bigint[], $24::bigint[], $25::integer[], $26::integer[], $27::bigint[], $28::bigint[],
-    $29::boolean[], $30::boolean[], $31::numeric[], $32::numeric[]
+    $29::boolean[], $30::boolean[], $31::numeric[], $32::numeric[], $33::numeric[], $34::numeric[]
 ) AS given (
     stream, position_key, opened_slot, opened_tx_index, opened_ordinal, lifecycle, program, market, wallet,
     side, status, size, max_size, entry_price, exit_price, collateral, liquidation_price, realized_pnl, fees,
     funding, changes, opened_at, updated_at, updated_slot, updated_tx_index, updated_ordinal, closed_at,
-    closed_slot, complete, settled, entry_quote, settled_pnl
+    closed_slot, complete, settled, entry_quote, settled_pnl, borrow_fees,
+    price_impact_fees
 )
 ON CONFLICT (stream, position_key, opened_slot, opened_tx_index, opened_ordinal) DO UPDATE SET
     lifecycle = excluded.lifecycle,
@@ -75,7 +78,9 @@ ON CONFLICT (stream, position_key, opened_slot, opened_tx_index, opened_ordinal)
     complete = excluded.complete,
     settled = excluded.settled,
     entry_quote = excluded.entry_quote,
-    settled_pnl = excluded.settled_pnl;
+    settled_pnl = excluded.settled_pnl,
+    borrow_fees = excluded.borrow_fees,
+    price_impact_fees = excluded.price_impact_fees;
 
 -- name: upsert_markets
 -- account_slot is NULL where an event describes the market: once its account was seen, the account's word counts.
@@ -110,8 +115,8 @@ ON CONFLICT (stream, market) DO UPDATE SET
     taker_fee_rate = excluded.taker_fee_rate,
     maker_fee_rate = excluded.maker_fee_rate,
     funding_interval_seconds = excluded.funding_interval_seconds,
-    created_slot = excluded.created_slot,
-    created_at = excluded.created_at,
+    created_slot = coalesce(excluded.created_slot, markets.created_slot),
+    created_at = coalesce(excluded.created_at, markets.created_at),
     account_slot = coalesce(excluded.account_slot, markets.account_slot)
 WHERE markets.account_slot IS NULL OR excluded.account_slot >= markets.account_slot;
 
@@ -123,11 +128,14 @@ SET account_slot = given.account_slot,
     index_price = given.index_price,
     funding_rate = given.funding_rate,
     open_interest_long = given.open_interest_long,
-    open_interest_short = given.open_interest_short
+    open_interest_short = given.open_interest_short,
+    borrow_rate = given.borrow_rate
 FROM unnest(
-    $1::text[], $2::text[], $3::bigint[], $4::numeric[], $5::numeric[], $6::numeric[], $7::numeric[], $8::numeric[]
+    $1::text[], $2::text[], $3::bigint[], $4::numeric[], $5::numeric[], $6::numeric[], $7::numeric[], $8::numeric[],
+    $9::numeric[]
 ) AS given (
-    stream, market, account_slot, mark_price, index_price, funding_rate, open_interest_long, open_interest_short
+    stream, market, account_slot, mark_price, index_price, funding_rate, open_interest_long, open_interest_short,
+    borrow_rate
 )
 WHERE m.stream = given.stream
   AND m.market = given.market
