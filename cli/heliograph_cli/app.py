@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import Abort, TyperException
 
-from heliograph_cli import analyst_app, decode_app, idl_app, stream_app
+from heliograph_cli import analyst_app, decode_app, idl_app, key_app, stream_app
 from heliograph_cli.failure import FAILED, INTERRUPTED, report
 from heliograph_cli.interrupt import leave_on_signal, run_until_stopped
 from heliograph_cli.options import (
@@ -42,6 +42,7 @@ app.add_typer(stream_app.app, name="stream")
 app.add_typer(idl_app.app, name="idl")
 app.add_typer(decode_app.app, name="decode")
 app.add_typer(analyst_app.app, name="analyst")
+app.add_typer(key_app.app, name="key")
 
 StreamsArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[STREAM]", help="Streams to index; all without one.")

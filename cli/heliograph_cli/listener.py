@@ -13,9 +13,8 @@ from starlette.applications import Starlette
 
 from heliograph_cli.parts import Parts
 from heliograph_core.errors import SettingsError
+from heliograph_graphql.gateway.connections import Connections
 
-GRACE_S = 3
-"""Seconds that open connections get to finish when the server stops."""
 BACKLOG = 2048
 
 
@@ -57,9 +56,18 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def serving(
-    parts: Parts, app: Starlette, listener: socket.socket, *, name: str = "API"
+    parts: Parts,
+    app: Starlette,
+    listener: socket.socket,
+    connections: Connections,
+    *,
+    name: str = "API",
 ) -> AsyncIterator[None]:
-    """`app` answers on `listener` inside the block. Errors of its lifespan pass through as they are."""
+    """`app` answers on `listener` inside the block. Errors of its lifespan pass through as they are.
+
+    At its end WebSocket clients are told to connect elsewhere, and requests under way get some time to finish.
+    """
+    gateway = connections.settings
     # The lifespan is entered here and not by uvicorn, which would swallow its error and exit the process.
     async with app.router.lifespan_context(app):
         config = uvicorn.Config(
@@ -67,11 +75,17 @@ async def serving(
             lifespan="off",
             log_config=None,
             access_log=False,
-            timeout_graceful_shutdown=GRACE_S,
+            http=connections.protocol,
+            proxy_headers=bool(gateway.trusted_proxies),
+            forwarded_allow_ips=list(gateway.trusted_proxies),
+            timeout_graceful_shutdown=gateway.drain_s,  # type: ignore[arg-type]
         )
         server = _Server(config)
 
         def stop() -> None:
+            drain = getattr(app.state, "drain", None)
+            if drain is not None:
+                drain()
             server.should_exit = True
 
         async with parts.running(name, server.serve(sockets=[listener]), stop=stop):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from heliograph_core.figure import Figure
 from heliograph_graphql.api_figures import ApiFigures
+from heliograph_graphql.gateway.connections import Connections
 from heliograph_indexer.figures import IndexerFigures
 from heliograph_sql.database_figures import DatabaseFigures
 
@@ -29,7 +30,11 @@ SECTIONS = (
         DatabaseFigures.figures,
     ),
     ("What the indexer does", "On the page of `up`, `demo` and `index`.", IndexerFigures.figures),
-    ("What the API does", "On the page of `up`, `demo` and `serve`.", ApiFigures.figures),
+    (
+        "What the API does",
+        "On the page of `up`, `demo` and `serve`.",
+        (*ApiFigures.figures, *Connections.figures),
+    ),
 )
 
 

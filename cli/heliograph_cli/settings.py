@@ -10,6 +10,7 @@ from typing import Any
 
 from heliograph_cli.sections import REQUIRED, Key, keys_of, read_section, refuse_unknown, variable_name
 from heliograph_core.errors import SettingsError
+from heliograph_graphql.gateway.settings import GatewaySettings
 from heliograph_graphql.settings import ApiSettings
 from heliograph_indexer.settings import HealSettings, IndexerSettings, RpcSettings
 from heliograph_sql.settings import DatabaseSettings, RollupSettings, StorageSettings
@@ -94,7 +95,8 @@ def sections() -> dict[str, tuple[Key, ...]]:
         ),
         "database": keys_of(DatabaseSettings),
         "storage": keys_of(StorageSettings),
-        "api": (*keys_of(ListenSettings), *keys_of(ApiSettings)),
+        "api": (*keys_of(ListenSettings), *keys_of(ApiSettings, without=("gateway",))),
+        "gateway": keys_of(GatewaySettings),
         "indexer": keys_of(IndexerSettings, without=(*_CLUSTER.values(), "rpc", "heal")),
         "heal": keys_of(HealSettings),
         "metrics": keys_of(MetricsSettings),
@@ -175,7 +177,7 @@ def build(
         database=DatabaseSettings(**given["database"]),
         storage=StorageSettings(**given["storage"]),
         listen=ListenSettings(**listen),
-        api=ApiSettings(**api),
+        api=ApiSettings(**api, gateway=GatewaySettings(**given["gateway"])),
         metrics=MetricsSettings(**given["metrics"]),
         indexer=(
             IndexerSettings(**cluster, rpc=limits, heal=heal, **given["indexer"])

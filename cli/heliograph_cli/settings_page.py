@@ -25,6 +25,7 @@ _ABOUT = {
     "database": "PostgreSQL: where, and how much of it one process uses.",
     "storage": "How tables are stored, and for how long. Put into force by `up`, `index` and `migrate`.",
     "api": "The web application.",
+    "gateway": "Who may ask the API, how often, and how its connections are bounded ([gateway.md](gateway.md)).",
     "indexer": "How the streams are indexed.",
     "heal": "How gaps are filled, by the healer beside live indexing and by `heliograph backfill`.",
     "metrics": "[Metrics](metrics.md) of `heliograph index`; a process that serves the API has them there.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib import resources
@@ -10,7 +11,6 @@ from importlib import resources
 import structlog
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request as HttpRequest
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
@@ -20,7 +20,14 @@ from starlette.websockets import WebSocket
 from heliograph_core.figure import FigureSource
 from heliograph_graphql.api_figures import ApiFigures, Measured
 from heliograph_graphql.executor import Executor
-from heliograph_graphql.health import Readiness, check_live, check_ready
+from heliograph_graphql.failures import INTERNAL, STOPPING, show
+from heliograph_graphql.gateway.keys import Admission, KeyRing
+from heliograph_graphql.gateway.persisted import PersistedOperations, read_allowed
+from heliograph_graphql.gateway.rate_limits import RateLimits
+from heliograph_graphql.gateway.refusal import Refusal
+from heliograph_graphql.gateway.sign_in import SignIn
+from heliograph_graphql.gateway.stack import middlewares
+from heliograph_graphql.health import Check, Readiness, check_live, check_ready
 from heliograph_graphql.http import GraphQLEndpoint
 from heliograph_graphql.hub import Hub
 from heliograph_graphql.metrics import Metrics
@@ -48,14 +55,20 @@ def create_app(
     hub = Hub(database, tail, renders_at_once=settings.renders_at_once)
     clients: set[Connection] = set()
     live: list[asyncio.Task[None]] = []
+    stopping = threading.Event()
     own = ApiFigures(clients, settings.queue_messages)
     metrics = Metrics(database, [own, *figures])
     page = (resources.files("heliograph_graphql") / "explorer" / "index.html").read_text("utf-8")
-    endpoint = GraphQLEndpoint(executor, settings, page)
+    gateway = settings.gateway
+    listed = read_allowed(gateway.allowed_operations) if gateway.allowed_operations is not None else None
+    operations = PersistedOperations(listed, gateway.persisted_operations)
+    limits = RateLimits(gateway)
+    admission = Admission(KeyRing(database, gateway.key_cache_s), limits, required=gateway.require_key)
+    endpoint = GraphQLEndpoint(executor, settings, operations, page)
     sdl = executor.schema.as_str()
 
     async def websocket(socket: WebSocket) -> None:
-        connection = Connection(socket, executor, hub, settings)
+        connection = Connection(socket, executor, hub, settings, admission, operations)
         clients.add(connection)
         try:
             await connection.run()
@@ -67,6 +80,8 @@ def create_app(
         return Response(b'{"alive":true}', media_type="application/json")
 
     async def ready(_: HttpRequest) -> Response:
+        if stopping.is_set():
+            return Readiness([Check("live", False, "the server is stopping", STOPPING)]).response()
         running = not any(task.done() for task in live)
         return Readiness([check_live(running), *await check_ready(database, settings)]).response()
 
@@ -102,22 +117,33 @@ def create_app(
         Route("/metrics", metrics.respond),
     ]
     routes.extend(rest_routes(executor, settings))
+    routes.extend(SignIn(database, gateway).routes())
     if settings.explorer:
         routes.append(Mount("/explorer", StaticFiles(packages=[("heliograph_graphql", "explorer")])))
     told_apart = {route.path for route in routes if isinstance(route, Route)}
-    return Starlette(
+    app = Starlette(
         routes=routes,
         middleware=[
             Middleware(Measured, figures=own, routes=told_apart),
-            Middleware(
-                CORSMiddleware,
-                allow_origins=list(settings.allowed_origins),
-                allow_methods=["GET", "POST"],
-                allow_headers=["*"],
-            ),
+            *middlewares(settings, admission, limits),
         ],
+        exception_handlers={Exception: _say_nothing},
         lifespan=lifespan,
     )
+
+    def drain() -> None:
+        stopping.set()
+        for connection in list(clients):
+            connection.go_away()
+
+    app.state.drain = drain
+    return app
+
+
+async def _say_nothing(http: HttpRequest, error: Exception) -> Response:
+    """A defect: what it was is logged, and nobody else's business."""
+    shown = show(error, INTERNAL)
+    return Refusal(shown["message"], INTERNAL, 500).response(http.url.path)
 
 
 def _say_why_it_ended(task: asyncio.Task[None]) -> None:

@@ -25,6 +25,8 @@ from heliograph_graphql.entity import Entity, Relation
 from heliograph_graphql.failures import (
     BAD_INPUT,
     INTERNAL,
+    TIMEOUT,
+    TOO_LONG,
     RequestError,
     coded,
     http_status,
@@ -158,7 +160,10 @@ class Executor:
                 )
             variables = self.documents.variables(operation, request.variables)
             compiled = self.compiled(operation, variables)
-            return await self._run(operation, variables, request, compiled)
+            async with asyncio.timeout(self.settings.operation_timeout_s):
+                return await self._run(operation, variables, request, compiled)
+        except TimeoutError:
+            return _refusal([coded(TOO_LONG, TIMEOUT)], 503)
         except RequestError as error:
             return _refusal(error.errors, error.status)
         except (GraphQLError, HeliographError) as error:

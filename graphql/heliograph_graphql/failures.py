@@ -26,6 +26,7 @@ TOO_LARGE = "REQUEST_TOO_LARGE"
 BAD_REQUEST = "BAD_REQUEST"
 STOPPING = "SERVER_STOPPING"
 
+TOO_LONG = "the query took too long: ask for fewer rows or a narrower filter"
 _QUERY_CANCELED = "57014"
 _log = structlog.get_logger(__name__)
 
@@ -66,7 +67,7 @@ def show(error: BaseException, code: str = BAD_INPUT) -> dict[str, Any]:
     if isinstance(error, NodeIdError):
         return coded(str(error), BAD_INPUT)
     if is_timeout(error):
-        return coded("the query took too long: ask for fewer rows or a narrower filter", TIMEOUT)
+        return coded(TOO_LONG, TIMEOUT)
     if isinstance(error, DatabaseUnavailable):
         return coded("the database cannot be reached now: try again", UNAVAILABLE)
     _log.error("request failed", exc_info=error)

@@ -11,14 +11,18 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import HTMLResponse, Response
 
 from heliograph_graphql.executor import Answer, Executor, Request
-from heliograph_graphql.failures import BAD_REQUEST, TOO_LARGE, RequestError, refuse
+from heliograph_graphql.failures import BAD_REQUEST, RequestError, refuse
+from heliograph_graphql.gateway.persisted import PersistedOperations
+from heliograph_graphql.rest.negotiation import entity_tag, held_versions
 from heliograph_graphql.settings import ApiSettings
 
+_FORM = "graphql"
 _RESPONSE = "application/graphql-response+json"
 
 
 class _Body(msgspec.Struct):
-    query: str
+    query: str | None = None
+    documentId: str | None = None
     operationName: str | None = None
     variables: dict[str, Any] | None = None
     extensions: dict[str, Any] | None = None
@@ -30,10 +34,13 @@ _decoder = msgspec.json.Decoder(_Body)
 class GraphQLEndpoint:
     """POST /graphql and GET /graphql."""
 
-    def __init__(self, executor: Executor, settings: ApiSettings, page: str) -> None:
+    def __init__(
+        self, executor: Executor, settings: ApiSettings, operations: PersistedOperations, page: str
+    ) -> None:
         """page: the HTML that a browser gets."""
         self._executor = executor
         self._settings = settings
+        self._operations = operations
         self._page = page
 
     async def post(self, http: HttpRequest) -> Response:
@@ -43,60 +50,64 @@ class GraphQLEndpoint:
                 raise refuse(
                     f"content-type {kind[:60]!r} is not read: send application/json", BAD_REQUEST, 415
                 )
-            request = _read(await self._body(http))
+            read = _read(await _body(http))
+            text = self._operations.text(read.query, read.documentId, read.extensions)
+            request = Request(text, read.operationName, read.variables or {})
         except RequestError as error:
             return _respond(Answer(orjson.dumps({"errors": error.errors}), error.status), http)
         return _respond(await self._executor.execute(request), http)
 
     async def get(self, http: HttpRequest) -> Response:
-        query = http.query_params.get("query")
-        if query is None:
+        given = http.query_params
+        if not {"query", "extensions", "documentId"} & set(given):
             if self._settings.explorer and "text/html" in http.headers.get("accept", ""):
                 return HTMLResponse(self._page, headers={"cache-control": "no-cache"})
             error = refuse("there is no query: send one by POST, or as ?query=", BAD_REQUEST)
             return _respond(Answer(orjson.dumps({"errors": error.errors}), 400), http)
         try:
-            request = _read_params(
-                query, http.query_params.get("operationName"), http.query_params.get("variables")
-            )
+            extensions = _json_object("extensions", given.get("extensions"))
+            text = self._operations.text(given.get("query"), given.get("documentId"), extensions)
+            variables = _json_object("variables", given.get("variables"))
+            held = held_versions(http.headers.get("if-none-match"), _FORM)
+            request = Request(text, given.get("operationName") or None, variables, held)
         except RequestError as error:
             return _respond(Answer(orjson.dumps({"errors": error.errors}), error.status), http)
         return _respond(await self._executor.execute(request), http)
 
-    async def _body(self, http: HttpRequest) -> bytes:
-        most = self._settings.max_body_bytes
-        parts: list[bytes] = []
-        size = 0
-        try:
-            async for part in http.stream():
-                size += len(part)
-                if size > most:
-                    raise refuse(f"the body is larger than {most} bytes", TOO_LARGE, 413)
-                parts.append(part)
-        except ClientDisconnect:
-            raise refuse("the body ended early", BAD_REQUEST) from None
-        return b"".join(parts)
 
-
-def _read(body: bytes) -> Request:
+async def _body(http: HttpRequest) -> bytes:
     try:
-        read = _decoder.decode(body)
+        return await http.body()
+    except ClientDisconnect:
+        raise refuse("the body ended early", BAD_REQUEST) from None
+
+
+def _read(body: bytes) -> _Body:
+    try:
+        return _decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         text = str(error)[:200]
         raise refuse(
             f"the body is no GraphQL request ({text}): send one JSON object with query", BAD_REQUEST
         ) from None
-    return Request(read.query, read.operationName, read.variables or {})
 
 
-def _read_params(query: str, name: str | None, variables: str | None) -> Request:
+def _json_object(name: str, text: str | None) -> dict[str, Any]:
     try:
-        given = msgspec.json.decode(variables, type=dict[str, Any]) if variables else {}
-    except (msgspec.MsgspecError, RecursionError):
-        raise refuse("variables is no JSON object", BAD_REQUEST) from None
-    return Request(query, name or None, given)
+        return msgspec.json.decode(text, type=dict[str, Any]) if text else {}
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        raise refuse(f"{name} is no JSON object", BAD_REQUEST) from None
 
 
 def _respond(answer: Answer, http: HttpRequest) -> Response:
+    headers = {"cache-control": "no-store"}
+    if http.method in ("GET", "HEAD") and answer.version is not None:
+        headers = {
+            "cache-control": "no-cache",
+            "etag": entity_tag(answer.version, settled=False, form=_FORM),
+            "vary": "Accept, Accept-Encoding",
+        }
+    if answer.status == 304:
+        return Response(status_code=304, headers=headers)
     media = _RESPONSE if _RESPONSE in http.headers.get("accept", "") else "application/json"
-    return Response(answer.body, answer.status, media_type=media)
+    return Response(answer.body, answer.status, media_type=media, headers=headers)

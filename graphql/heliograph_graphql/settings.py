@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 from heliograph_core.errors import SettingsError
+from heliograph_graphql.gateway.settings import GatewaySettings
 
 
 @dataclass(frozen=True)
@@ -13,6 +14,8 @@ class ApiSettings:
 
     statement_timeout_s: float = 5.0
     """How long one operation's statement may run before it is broken off with the code TIMEOUT."""
+    operation_timeout_s: float = 15.0
+    """How long one operation may take with all its statements and its wait for a connection."""
     max_body_bytes: int = 1024 * 1024
     """Largest HTTP body and WebSocket message accepted."""
     max_tokens: int = 4000
@@ -73,6 +76,8 @@ class ApiSettings:
     """Whether /ready says yes although nobody indexes: for an API over a database that is only read."""
     tail_window: int = 1000
     """How many recent commits a stream are kept in memory for subscribers that are a little behind."""
+    gateway: GatewaySettings = field(default_factory=GatewaySettings)
+    """Who may ask, and how often."""
 
     def __post_init__(self) -> None:
         for item in fields(self):

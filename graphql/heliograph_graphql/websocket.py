@@ -14,11 +14,14 @@ import msgspec
 import orjson
 import structlog
 from graphql import GraphQLError, OperationType
+from starlette.datastructures import Headers
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from heliograph_core.errors import CursorError, HeliographError
 from heliograph_graphql.executor import Executor, Request
 from heliograph_graphql.failures import TOO_MANY, RequestError, coded, show
+from heliograph_graphql.gateway.keys import Admission, sent_key
+from heliograph_graphql.gateway.persisted import PersistedOperations
 from heliograph_graphql.hub import Hub, slow
 from heliograph_graphql.outbox import Outbox
 from heliograph_graphql.render import Feed
@@ -33,7 +36,8 @@ _log = structlog.get_logger(__name__)
 
 
 class _Payload(msgspec.Struct):
-    query: str
+    query: str | None = None
+    documentId: str | None = None
     operationName: str | None = None
     variables: dict[str, Any] | None = None
     extensions: dict[str, Any] | None = None
@@ -88,7 +92,17 @@ class _Subscription:
 class Connection:
     """One client. `run()` until it leaves."""
 
-    def __init__(self, websocket: WebSocket, executor: Executor, hub: Hub, settings: ApiSettings) -> None:
+    def __init__(
+        self,
+        websocket: WebSocket,
+        executor: Executor,
+        hub: Hub,
+        settings: ApiSettings,
+        admission: Admission,
+        operations: PersistedOperations,
+    ) -> None:
+        self._admission = admission
+        self._operations = operations
         self._websocket = websocket
         self._executor = executor
         self._hub = hub
@@ -215,6 +229,9 @@ class Connection:
         while True:
             message = await self._next()
             if message.type == "connection_init":
+                refusal = await self._admission.admit_socket(self._websocket.scope, _key_of(message.payload))
+                if refusal is not None:
+                    raise _Closed(refusal.close_code, refusal.message)
                 self._acknowledged = True
                 await self.outbox.put('{"type":"connection_ack"}')
                 return
@@ -274,7 +291,11 @@ class Connection:
 
     async def _start(self, subscription: _Subscription, payload: _Payload) -> None:
         try:
-            request = Request(payload.query, payload.operationName, payload.variables or {})
+            refusal = await self._admission.spend(self._websocket.scope)
+            if refusal is not None:
+                raise RequestError([coded(refusal.message, refusal.code)])
+            text = self._operations.text(payload.query, payload.documentId, payload.extensions)
+            request = Request(text, payload.operationName, payload.variables or {})
             operation = self._executor.documents.operation(request.query, request.operation_name)
             if operation.kind is not OperationType.SUBSCRIPTION:
                 answer = await self._executor.execute(request)
@@ -308,6 +329,20 @@ class Connection:
         task = subscription.task
         if task is not None and not task.done() and task is not asyncio.current_task():
             task.cancel()
+
+
+def _key_of(payload: msgspec.Raw) -> str | None:
+    """The key in the payload of connection_init, as clients' `connectionParams` have it."""
+    try:
+        given = msgspec.json.decode(payload)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        raise _Closed(4400, "Invalid message received") from None
+    texts = {
+        name.lower(): value
+        for name, value in (given.items() if isinstance(given, dict) else ())
+        if isinstance(value, str)
+    }
+    return sent_key(Headers(texts)) if texts else None
 
 
 def _frame(name: str, kind: str, payload: Any) -> str:

@@ -516,6 +516,51 @@ COMMENT ON COLUMN heliograph.accounts.fields IS 'Its decoded fields, named as in
 
 COMMENT ON COLUMN heliograph.accounts.reason IS 'Why it could not be decoded; NULL where it was.';
 
+CREATE TABLE heliograph.api_keys (
+    id text NOT NULL,
+    hash bytea NOT NULL,
+    name text NOT NULL,
+    wallet text,
+    nonce text,
+    requests_per_minute integer,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    CONSTRAINT api_keys_requests_per_minute_check CHECK ((requests_per_minute > 0))
+);
+
+COMMENT ON TABLE heliograph.api_keys IS 'Keys that clients of the API send; the keys themselves are not stored.';
+
+COMMENT ON COLUMN heliograph.api_keys.id IS 'Names the key; its public part.';
+
+COMMENT ON COLUMN heliograph.api_keys.hash IS 'SHA-256 of its secret part, which is random.';
+
+COMMENT ON COLUMN heliograph.api_keys.name IS 'What it is for.';
+
+COMMENT ON COLUMN heliograph.api_keys.wallet IS 'The wallet that signed for it; NULL where it was added by hand. A wallet has one living key.';
+
+COMMENT ON COLUMN heliograph.api_keys.nonce IS 'What the wallet signed, so that it counts once.';
+
+COMMENT ON COLUMN heliograph.api_keys.requests_per_minute IS 'How often it may ask; NULL: as the settings say.';
+
+COMMENT ON COLUMN heliograph.api_keys.created_at IS 'When it was made.';
+
+COMMENT ON COLUMN heliograph.api_keys.expires_at IS 'Until when it is good; NULL: until it is revoked.';
+
+COMMENT ON COLUMN heliograph.api_keys.revoked_at IS 'Since when it is not good any more.';
+
+CREATE TABLE heliograph.api_secret (
+    single boolean DEFAULT true NOT NULL,
+    secret bytea NOT NULL,
+    CONSTRAINT api_secret_single_check CHECK (single)
+);
+
+COMMENT ON TABLE heliograph.api_secret IS 'One row: the secret that nonces are made with, written by the first API that needs it.';
+
+COMMENT ON COLUMN heliograph.api_secret.single IS 'There is one row.';
+
+COMMENT ON COLUMN heliograph.api_secret.secret IS '32 random bytes.';
+
 CREATE TABLE heliograph.claims (
     stream text NOT NULL,
     slots int8range NOT NULL,
@@ -3078,6 +3123,15 @@ COMMENT ON COLUMN perps.volume_1h.trades IS 'Number of fills.';
 ALTER TABLE ONLY heliograph.accounts
     ADD CONSTRAINT accounts_pkey PRIMARY KEY (stream, address);
 
+ALTER TABLE ONLY heliograph.api_keys
+    ADD CONSTRAINT api_keys_nonce_key UNIQUE (nonce);
+
+ALTER TABLE ONLY heliograph.api_keys
+    ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY heliograph.api_secret
+    ADD CONSTRAINT api_secret_pkey PRIMARY KEY (single);
+
 ALTER TABLE ONLY heliograph.claims
     ADD CONSTRAINT claims_stream_slots_excl EXCLUDE USING gist (stream WITH =, slots WITH &&);
 
@@ -3214,6 +3268,8 @@ ALTER TABLE ONLY perps.transfers
     ADD CONSTRAINT transfers_pkey PRIMARY KEY (block_time, slot, tx_index, ordinal, stream, part);
 
 CREATE INDEX accounts_by_name ON heliograph.accounts USING btree (stream, program, name);
+
+CREATE UNIQUE INDEX api_keys_by_wallet ON heliograph.api_keys USING btree (wallet) WHERE (revoked_at IS NULL);
 
 CREATE INDEX incidents_by_stream ON heliograph.incidents USING btree (stream, id);
 

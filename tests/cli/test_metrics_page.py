@@ -6,7 +6,10 @@ import re
 from pathlib import Path
 
 from heliograph_cli.metrics_page import SECTIONS, page
+from heliograph_core.figure import FigureSource
 from heliograph_graphql.app import create_app
+from heliograph_graphql.gateway.connections import Connections
+from heliograph_graphql.gateway.settings import GatewaySettings
 from heliograph_graphql.metrics import metrics_app
 from heliograph_indexer.figures import IndexerFigures
 from heliograph_sql.database import Database
@@ -23,7 +26,7 @@ async def test_the_page_lists_every_metric_that_is_served(database: Database) ->
 
     listed = set(re.findall(r"^\| `(heliograph_\w+)`", PAGE.read_text(), re.MULTILINE))
     served: set[str] = set()
-    figures = [IndexerFigures({})]
+    figures: list[FigureSource] = [IndexerFigures({}), Connections(GatewaySettings())]
     for app in (create_app(database, figures=figures), metrics_app(database, figures)):
         async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://test") as client:
             text = (await client.get("/metrics")).text

@@ -12,6 +12,7 @@ import pytest
 import uvicorn
 
 from heliograph_graphql.app import create_app
+from heliograph_graphql.gateway.connections import Connections
 from heliograph_graphql.settings import ApiSettings
 from heliograph_sql.database import Database
 
@@ -273,8 +274,13 @@ class Server:
     """A uvicorn server on a free port."""
 
     def __init__(self, database: Database, settings: ApiSettings) -> None:
+        self.connections = Connections(settings.gateway)
         config = uvicorn.Config(
-            create_app(database, settings), port=0, log_level="warning", timeout_graceful_shutdown=5
+            create_app(database, settings),
+            port=0,
+            log_level="warning",
+            timeout_graceful_shutdown=5,
+            http=self.connections.protocol,
         )
         self._server = uvicorn.Server(config)
         self._task: asyncio.Task[None] | None = None

@@ -19,7 +19,9 @@ from heliograph_cli.store import opened
 from heliograph_cli.streams import ensure_stream
 from heliograph_cli.summary import Summary
 from heliograph_core.errors import SettingsError
+from heliograph_core.figure import FigureSource
 from heliograph_graphql.app import create_app
+from heliograph_graphql.gateway.connections import Connections
 from heliograph_indexer.figures import IndexerFigures
 from heliograph_indexer.settings import IndexerSettings
 from heliograph_localnet.localnet import Localnet
@@ -71,8 +73,10 @@ async def demo(settings: Settings, *, seconds: float | None, fresh: bool, seed: 
         running = await stack.enter_async_context(indexing(parts, store.database, stream, indexer))
         rollup = Rollup(store.database, settings.rollup)
         await stack.enter_async_context(parts.running("rollup", rollup.run()))
-        app = create_app(store.database, settings.api, [IndexerFigures({STREAM: running})])
-        await stack.enter_async_context(serving(parts, app, listener))
+        connections = Connections(settings.api.gateway)
+        figures: list[FigureSource] = [connections, IndexerFigures({STREAM: running})]
+        app = create_app(store.database, settings.api, figures)
+        await stack.enter_async_context(serving(parts, app, listener, connections))
         print_banner(
             console,
             title="Heliograph demo: a simulated perps exchange, indexed and served",

@@ -18,6 +18,7 @@ from heliograph_cli.streams import ensure_stream, slot_of_now
 from heliograph_cli.summary import Summary
 from heliograph_core.errors import SettingsError
 from heliograph_graphql.app import create_app
+from heliograph_graphql.gateway.connections import Connections
 from heliograph_graphql.metrics import metrics_app
 from heliograph_indexer.figures import IndexerFigures
 from heliograph_indexer.indexer import Indexer
@@ -72,12 +73,13 @@ async def _run(
             rollup = Rollup(store.database, settings.rollup)
             await stack.enter_async_context(parts.running("rollup", rollup.run()))
         figures = [IndexerFigures(running)]
+        connections = Connections(settings.api.gateway)
         if listener is not None:
-            app = create_app(store.database, settings.api, figures if index else ())
-            await stack.enter_async_context(serving(parts, app, listener))
+            app = create_app(store.database, settings.api, [connections, *(figures if index else ())])
+            await stack.enter_async_context(serving(parts, app, listener, connections))
         if scraped is not None:
             app = metrics_app(store.database, figures)
-            await stack.enter_async_context(serving(parts, app, scraped, name="metrics"))
+            await stack.enter_async_context(serving(parts, app, scraped, connections, name="metrics"))
         print_banner(
             console,
             title=title,

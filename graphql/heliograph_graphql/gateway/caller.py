@@ -1,0 +1,52 @@
+"""Who asks: an address, and a key where one was sent. Set by the middleware of keys, read by those behind it."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.types import Scope
+
+from heliograph_sql.keys import Key
+
+_SCOPE = "heliograph.caller"
+_NOWHERE = "unknown"
+
+
+@dataclass
+class Caller:
+    """address: an IPv4 address or an IPv6 network, as limits count them."""
+
+    address: str
+    key: Key | None = None
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """What a rate limit counts by."""
+        return ("key", self.key.id) if self.key is not None else ("address", self.address)
+
+
+def address_of(scope: Scope) -> str:
+    """The address that the connection came from. Whoever has one IPv6 address has 2^64 of them: they are one here."""
+    client = scope.get("client")
+    if client is None:
+        return _NOWHERE
+    try:
+        address = ipaddress.ip_address(client[0].partition("%")[0])
+    except ValueError:
+        return _NOWHERE
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    return str(address)
+
+
+def caller_of(scope: Scope) -> Caller:
+    """Who asks. Without the middleware of keys: the address alone."""
+    found: Any = scope.get(_SCOPE)
+    if found is None:
+        found = scope[_SCOPE] = Caller(address_of(scope))
+    assert isinstance(found, Caller)
+    return found

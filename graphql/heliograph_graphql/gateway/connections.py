@@ -1,0 +1,132 @@
+"""Connections of the HTTP server: how many, how long they may say nothing, how long they may take nothing.
+
+uvicorn waits for a first request without end, and for a client that reads nothing too. Its protocol is asked for by class,
+so the bounds stand in a subclass of whichever it would use.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import structlog
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from heliograph_core.figure import Figure, Reading
+from heliograph_graphql.gateway.settings import GatewaySettings
+
+OPEN = Figure(
+    "heliograph_api_connections", "gauge", "HTTP connections open, without those that became WebSockets."
+)
+CUT = Figure(
+    "heliograph_api_connections_cut_total",
+    "counter",
+    "Connections that were closed for being too many, silent or slow.",
+    ("reason",),
+)
+_log = structlog.get_logger(__name__)
+
+
+class Connections:
+    """Counts the connections of one server; a FigureSource. `protocol` is what uvicorn is to make for each."""
+
+    figures: Sequence[Figure] = (OPEN, CUT)
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self.settings = settings
+        self.open: set[asyncio.Transport] = set()
+        # In order of arrival: the first has been silent longest.
+        self.silent: dict[asyncio.Transport, None] = {}
+        self.cut = {"too_many": 0, "silent": 0, "slow": 0}
+        bound = self
+
+        class Protocol(_Bounded):
+            bounds = bound
+
+        self.protocol: type[asyncio.Protocol] = Protocol
+
+    def readings(self) -> Iterator[Reading]:
+        yield Reading(OPEN, len(self.open))
+        for reason, count in self.cut.items():
+            yield Reading(CUT, count, (reason,))
+
+    def arrived(self, transport: asyncio.Transport) -> None:
+        if len(self.open) >= self.settings.connections:
+            self.end(transport, "too_many")
+            return
+        self.open.add(transport)
+        self.silent[transport] = None
+        if len(self.silent) > self.settings.silent_connections:
+            self.end(next(iter(self.silent)), "silent")
+
+    def spoke(self, transport: asyncio.Transport) -> None:
+        self.silent.pop(transport, None)
+
+    def left(self, transport: asyncio.Transport) -> None:
+        self.open.discard(transport)
+        self.silent.pop(transport, None)
+
+    def end(self, transport: asyncio.Transport, reason: str) -> None:
+        """Cuts a connection; what it has not taken is lost."""
+        self.cut[reason] += 1
+        self.left(transport)
+        transport.abort()
+
+
+class _Bounded(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+    bounds: Connections
+
+    def connection_made(self, transport: Any) -> None:
+        self._head: asyncio.TimerHandle | None = None
+        self._stuck: asyncio.TimerHandle | None = None
+        super().connection_made(transport)
+        self.bounds.arrived(transport)
+        loop = asyncio.get_running_loop()
+        self._head = loop.call_later(self.bounds.settings.head_timeout_s, self._is_silent)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._head is not None and (self.cycle is not None or self.transport.get_protocol() is not self):
+            self._head.cancel()
+            self._head = None
+            self.bounds.spoke(self.transport)
+        if self.transport.get_protocol() is not self:
+            self.bounds.left(self.transport)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._stuck is None:
+            loop = asyncio.get_running_loop()
+            self._stuck = loop.call_later(self.bounds.settings.write_timeout_s, self._is_slow)
+
+    def resume_writing(self) -> None:
+        self._forget_stuck()
+        super().resume_writing()
+
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        # A transport that closes waits for what is still to be taken, without end.
+        loop = asyncio.get_running_loop()
+        self._stuck = self._stuck or loop.call_later(self.bounds.settings.write_timeout_s, self._is_slow)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._head is not None:
+            self._head.cancel()
+        self._forget_stuck()
+        self.bounds.left(self.transport)
+        super().connection_lost(exc)
+
+    def _forget_stuck(self) -> None:
+        if self._stuck is not None:
+            self._stuck.cancel()
+            self._stuck = None
+
+    def _is_silent(self) -> None:
+        self._head = None
+        self.bounds.end(self.transport, "silent")
+
+    def _is_slow(self) -> None:
+        self._stuck = None
+        _log.warning("slow_http_client", write_timeout_s=self.bounds.settings.write_timeout_s)
+        self.bounds.end(self.transport, "slow")

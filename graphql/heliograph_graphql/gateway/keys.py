@@ -1,0 +1,140 @@
+"""API keys on requests: whose they are, and who is refused for want of one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from heliograph_core.errors import DatabaseError
+from heliograph_graphql.cache import BoundedCache
+from heliograph_graphql.failures import UNAVAILABLE
+from heliograph_graphql.gateway.caller import caller_of
+from heliograph_graphql.gateway.rate_limits import RateLimits
+from heliograph_graphql.gateway.refusal import UNAUTHENTICATED, Refusal
+from heliograph_sql.database import Database
+from heliograph_sql.keys import Key, parse_key, read_key
+
+_KNOWN = 10_000
+_NO_KEY = Refusal(
+    "this address needs an API key: send it as `Authorization: Bearer …` or `X-API-Key`",
+    UNAUTHENTICATED,
+    401,
+    {"www-authenticate": "Bearer"},
+)
+_BAD_KEY = Refusal(
+    "this API key is none: it is misspelt, expired or revoked",
+    UNAUTHENTICATED,
+    401,
+    {"www-authenticate": "Bearer"},
+)
+_AWAY = Refusal("the database cannot be reached now: try again", UNAVAILABLE, 503, {"retry-after": "1"})
+
+
+class KeyRing:
+    """Finds keys. A key that was found is believed for `cache_s`; what is no key is looked up each time, and counted."""
+
+    def __init__(
+        self, database: Database, cache_s: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._database = database
+        self._cache_s = cache_s
+        self._clock = clock
+        self._known: BoundedCache[tuple[float, Key]] = BoundedCache(_KNOWN)
+
+    async def find(self, text: str) -> Key | None:
+        """The living key of this text. Raises DatabaseError."""
+        parsed = parse_key(text)
+        if parsed is None:
+            return None
+        held = self._known.get(parsed)
+        if held is not None and self._clock() < held[0]:
+            return held[1]
+        async with self._database.acquire() as connection:
+            key = await read_key(connection, *parsed)
+        if key is not None:
+            self._known.put(parsed, (self._clock() + self._cache_s, key))
+        return key
+
+
+class Admission:
+    """Sets the caller's key, or says why who asks is refused. required: whether data is for those with a key alone."""
+
+    def __init__(self, ring: KeyRing, limits: RateLimits, *, required: bool) -> None:
+        self._ring = ring
+        self._limits = limits
+        self._required = required
+
+    async def admit(self, scope: Scope) -> Refusal | None:
+        """A request or handshake, by its headers."""
+        text = sent_key(Headers(scope=scope))
+        if text is not None:
+            return await self._identify(scope, text)
+        # A browser cannot put headers on a WebSocket: its key comes with connection_init.
+        if self._required and scope["type"] == "http" and needs_key(scope):
+            return _NO_KEY
+        return None
+
+    async def admit_socket(self, scope: Scope, text: str | None) -> Refusal | None:
+        """A WebSocket that has said connection_init, with a key or without."""
+        if text is not None:
+            return await self._identify(scope, text)
+        return _NO_KEY if self._required and caller_of(scope).key is None else None
+
+    async def spend(self, scope: Scope) -> Refusal | None:
+        """Counts one operation of a WebSocket."""
+        refusal, _ = await self._limits.spend(caller_of(scope))
+        return refusal
+
+    async def _identify(self, scope: Scope, text: str) -> Refusal | None:
+        caller = caller_of(scope)
+        refusal = await self._limits.check_bad_keys(caller.address)
+        if refusal is not None:
+            return refusal
+        try:
+            caller.key = await self._ring.find(text)
+        except DatabaseError:
+            return _AWAY
+        if caller.key is None:
+            await self._limits.note_bad_key(caller.address)
+            return _BAD_KEY
+        return None
+
+
+class Keys:
+    """ASGI middleware."""
+
+    def __init__(self, app: ASGIApp, admission: Admission) -> None:
+        self._app = app
+        self._admission = admission
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = await self._admission.admit(scope) if scope["type"] in ("http", "websocket") else None
+        if refusal is not None:
+            await refusal.send(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+def sent_key(headers: Headers) -> str | None:
+    """The key of a request, None where it has none."""
+    scheme, _, value = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and value.strip():
+        return value.strip()
+    return headers.get("x-api-key") or None
+
+
+def needs_key(scope: Scope) -> bool:
+    """Whether a request is for data: pages and descriptions are for everybody."""
+    path: str = scope["path"]
+    if scope["method"] == "OPTIONS":
+        return False
+    if path == "/graphql":
+        return (
+            scope["method"] != "GET"
+            or b"query=" in scope["query_string"]
+            or b"extensions=" in scope["query_string"]
+        )
+    return path.startswith("/api/") and path != "/api/openapi.json"
