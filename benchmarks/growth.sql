@@ -64,5 +64,26 @@ SELECT 'growth', to_timestamp(1700000000 + h * 3600), h * $2::bigint / 24, 2, w,
     'market' || (w % 20), 'wallet' || w, 'key' || w, 'long', 1, 0.0001, 3600, 0.01
 FROM generate_series(0, $1::bigint * 24 - 1) h CROSS JOIN generate_series(0, 199) w;
 
--- name: analyze
-ANALYZE;
+-- name: add_funding_rates
+INSERT INTO perps.funding_rates (
+    stream, block_time, slot, tx_index, ordinal, part, signature, program, market, mark_price, rate, interval_seconds,
+    interval_rate
+)
+SELECT 'growth', to_timestamp(1700000000 + h * 3600), h * $2::bigint / 24, 2, 1000 + m, 0, 'funding' || h, 'program',
+    'market' || m, 100 + m, 0.0001, 3600, 0.0001
+FROM generate_series(0, $1::bigint * 24 - 1) h CROSS JOIN generate_series(0, 19) m;
+
+-- name: add_oracle_prices
+-- Each quarter of an hour one of every market.
+INSERT INTO perps.oracle_prices (
+    stream, block_time, slot, tx_index, ordinal, part, signature, program, market, source, price, publish_time
+)
+SELECT 'growth', to_timestamp(1700000000 + q * 900), q * $2::bigint / 96, 3, m, 0, 'oracle' || q, 'program',
+    'market' || m, 'pyth', 100 + m, to_timestamp(1700000000 + q * 900)
+FROM generate_series(0, $1::bigint * 96 - 1) q CROSS JOIN generate_series(0, 19) m;
+
+-- name: count_rows
+SELECT (SELECT count(*) FROM perps.trades) + (SELECT count(*) FROM perps.funding_payments)
+    + (SELECT count(*) FROM perps.funding_rates) + (SELECT count(*) FROM perps.oracle_prices)
+    + (SELECT count(*) FROM perps.positions) + (SELECT count(*) FROM heliograph.slots)
+    + (SELECT count(*) FROM heliograph.transactions) + (SELECT count(*) FROM heliograph.signatures);

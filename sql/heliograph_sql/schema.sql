@@ -92,18 +92,68 @@ $$;
 
 COMMENT ON FUNCTION heliograph_rollup.buckets(width interval, first_time timestamp with time zone, end_time timestamp with time zone) IS 'All buckets that begin before end_time, from the one that holds first_time on.';
 
-CREATE FUNCTION heliograph_rollup.candles_between(width interval, of_stream text, first_time timestamp with time zone, end_time timestamp with time zone) RETURNS TABLE(market text, price_kind text, bucket timestamp with time zone, open numeric, high numeric, low numeric, close numeric, volume numeric, quote numeric, points bigint)
+CREATE TABLE heliograph_rollup.kept_candles_1m (
+    stream text NOT NULL,
+    market text NOT NULL,
+    price_kind text NOT NULL,
+    bucket timestamp with time zone NOT NULL,
+    open numeric,
+    high numeric,
+    low numeric,
+    close numeric,
+    volume numeric,
+    quote numeric,
+    points bigint
+)
+WITH (autovacuum_vacuum_insert_scale_factor='0.02', autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.02');
+
+CREATE FUNCTION heliograph_rollup.candles_beside(width interval, stale tstzrange, tail timestamp with time zone) RETURNS SETOF heliograph_rollup.kept_candles_1m
+    LANGUAGE plpgsql STABLE ROWS 1
+    AS $$
+            DECLARE
+                piece record;
+            BEGIN
+                FOR piece IN SELECT p.* FROM heliograph_rollup.pieces_beside(width, stale, tail) AS p LOOP
+                    RETURN QUERY EXECUTE format('SELECT %L::text, b.* FROM heliograph_rollup.candles_between(%L, %L, %L, %L) AS b',
+                        piece.stream, width, piece.stream, piece.first_time, piece.end_time);
+                END LOOP;
+            END
+            $$;
+
+CREATE FUNCTION heliograph_rollup.candles_between(width interval, of_stream text, first_time timestamp with time zone, end_time timestamp with time zone, planned_first timestamp with time zone DEFAULT '-infinity'::timestamp with time zone, planned_end timestamp with time zone DEFAULT 'infinity'::timestamp with time zone) RETURNS TABLE(market text, price_kind text, bucket timestamp with time zone, open numeric, high numeric, low numeric, close numeric, volume numeric, quote numeric, points bigint)
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
-    -- The least and the greatest pair by place carry the first and the last price: PostgreSQL has no first().
-    SELECT market, price_kind, heliograph_rollup.bucket_of(width, block_time),
+    -- The least and the greatest pair by place carry the first and the last price: PostgreSQL has no first(). Each table
+    -- is grouped for itself: rows that are put together before open every chunk of each, whatever the bounds are.
+    SELECT market, 'trade', heliograph_rollup.bucket_of(width, block_time),
         (min(ARRAY[heliograph_rollup.place(slot, tx_index, ordinal, part), price]))[2],
         max(price), min(price),
         (max(ARRAY[heliograph_rollup.place(slot, tx_index, ordinal, part), price]))[2],
-        sum(volume), sum(quote), count(*)
-    FROM heliograph_rollup.price_points
+        sum(size), sum(quote), count(*)
+    FROM perps.trades
     WHERE stream = of_stream AND block_time >= first_time AND block_time < end_time
-    GROUP BY 1, 2, 3
+      AND block_time >= planned_first AND block_time < planned_end
+    GROUP BY market, 3
+    UNION ALL
+    SELECT market, 'mark', heliograph_rollup.bucket_of(width, block_time),
+        (min(ARRAY[heliograph_rollup.place(slot, tx_index, ordinal, part), mark_price]))[2],
+        max(mark_price), min(mark_price),
+        (max(ARRAY[heliograph_rollup.place(slot, tx_index, ordinal, part), mark_price]))[2],
+        0::numeric, 0::numeric, count(*)
+    FROM perps.funding_rates
+    WHERE stream = of_stream AND block_time >= first_time AND block_time < end_time
+      AND block_time >= planned_first AND block_time < planned_end AND mark_price IS NOT NULL
+    GROUP BY market, 3
+    UNION ALL
+    SELECT market, 'oracle', heliograph_rollup.bucket_of(width, block_time),
+        (min(ARRAY[heliograph_rollup.place(slot, tx_index, ordinal, part), price]))[2],
+        max(price), min(price),
+        (max(ARRAY[heliograph_rollup.place(slot, tx_index, ordinal, part), price]))[2],
+        0::numeric, 0::numeric, count(*)
+    FROM perps.oracle_prices
+    WHERE stream = of_stream AND block_time >= first_time AND block_time < end_time
+      AND block_time >= planned_first AND block_time < planned_end
+    GROUP BY market, 3
 $$;
 
 CREATE FUNCTION heliograph_rollup.check_times(first_time timestamp with time zone, end_time timestamp with time zone) RETURNS void
@@ -120,24 +170,105 @@ $$;
 
 COMMENT ON FUNCTION heliograph_rollup.check_times(first_time timestamp with time zone, end_time timestamp with time zone) IS 'Fails for times without a number of buckets between them.';
 
-CREATE FUNCTION heliograph_rollup.funding_between(width interval, of_stream text, first_time timestamp with time zone, end_time timestamp with time zone) RETURNS TABLE(market text, bucket timestamp with time zone, rate_sum numeric, rates bigint, rate_min numeric, rate_max numeric, rate_last numeric, long_amount numeric, short_amount numeric, payments bigint)
+CREATE TABLE heliograph_rollup.kept_funding_1h (
+    stream text NOT NULL,
+    market text NOT NULL,
+    bucket timestamp with time zone NOT NULL,
+    rate_sum numeric,
+    rates bigint,
+    rate_min numeric,
+    rate_max numeric,
+    rate_last numeric,
+    long_amount numeric,
+    short_amount numeric,
+    payments bigint
+)
+WITH (autovacuum_vacuum_insert_scale_factor='0.02', autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.02');
+
+CREATE FUNCTION heliograph_rollup.funding_beside(width interval, stale tstzrange, tail timestamp with time zone) RETURNS SETOF heliograph_rollup.kept_funding_1h
+    LANGUAGE plpgsql STABLE ROWS 1
+    AS $$
+            DECLARE
+                piece record;
+            BEGIN
+                FOR piece IN SELECT p.* FROM heliograph_rollup.pieces_beside(width, stale, tail) AS p LOOP
+                    RETURN QUERY EXECUTE format('SELECT %L::text, b.* FROM heliograph_rollup.funding_between(%L, %L, %L, %L) AS b',
+                        piece.stream, width, piece.stream, piece.first_time, piece.end_time);
+                END LOOP;
+            END
+            $$;
+
+CREATE FUNCTION heliograph_rollup.funding_between(width interval, of_stream text, first_time timestamp with time zone, end_time timestamp with time zone, planned_first timestamp with time zone DEFAULT '-infinity'::timestamp with time zone, planned_end timestamp with time zone DEFAULT 'infinity'::timestamp with time zone) RETURNS TABLE(market text, bucket timestamp with time zone, rate_sum numeric, rates bigint, rate_min numeric, rate_max numeric, rate_last numeric, long_amount numeric, short_amount numeric, payments bigint)
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
-    SELECT market, heliograph_rollup.bucket_of(width, block_time), sum(rate), count(rate), min(rate), max(rate),
-        (max(ARRAY[place, rate]) FILTER (WHERE rate IS NOT NULL))[2],
-        coalesce(sum(amount) FILTER (WHERE side = 'long'), 0), coalesce(sum(amount) FILTER (WHERE side = 'short'), 0),
-        count(amount)
+    SELECT f.market, f.bucket, max(f.rate_sum), max(f.rates), max(f.rate_min), max(f.rate_max), max(f.rate_last),
+        coalesce(max(f.long_amount), 0), coalesce(max(f.short_amount), 0), max(f.payments)
     FROM (
-        SELECT stream, market, block_time, heliograph_rollup.place(slot, tx_index, ordinal, part) AS place,
-            rate, NULL::text AS side, NULL::numeric AS amount
+        SELECT market, heliograph_rollup.bucket_of(width, block_time) AS bucket, sum(rate) AS rate_sum, count(*) AS rates,
+            min(rate) AS rate_min, max(rate) AS rate_max,
+            (max(ARRAY[heliograph_rollup.place(slot, tx_index, ordinal, part), rate]))[2] AS rate_last,
+            NULL::numeric AS long_amount, NULL::numeric AS short_amount, 0::bigint AS payments
         FROM perps.funding_rates
+        WHERE stream = of_stream AND block_time >= first_time AND block_time < end_time
+          AND block_time >= planned_first AND block_time < planned_end
+        GROUP BY market, 2
         UNION ALL
-        SELECT stream, market, block_time, NULL::numeric, NULL::numeric, side, amount
+        SELECT market, heliograph_rollup.bucket_of(width, block_time), NULL, 0, NULL, NULL, NULL,
+            sum(amount) FILTER (WHERE side = 'long'), sum(amount) FILTER (WHERE side = 'short'), count(*)
         FROM perps.funding_payments
+        WHERE stream = of_stream AND block_time >= first_time AND block_time < end_time
+          AND block_time >= planned_first AND block_time < planned_end
+        GROUP BY market, 2
     ) AS f
-    WHERE stream = of_stream AND block_time >= first_time AND block_time < end_time
-    GROUP BY 1, 2
+    GROUP BY f.market, f.bucket
 $$;
+
+CREATE FUNCTION heliograph_rollup.last_before(kind text, before timestamp with time zone, of_market text, of_stream text) RETURNS TABLE(stream text, market text, value numeric)
+    LANGUAGE plpgsql STABLE
+    AS $_$
+DECLARE
+    points text := CASE kind
+        WHEN 'trade' THEN '(SELECT *, price AS value FROM perps.trades)'
+        WHEN 'mark' THEN '(SELECT *, mark_price AS value FROM perps.funding_rates WHERE mark_price IS NOT NULL)'
+        WHEN 'oracle' THEN '(SELECT *, price AS value FROM perps.oracle_prices)'
+        WHEN 'rate' THEN '(SELECT *, rate AS value FROM perps.funding_rates)'
+    END;
+    streams text[];
+    markets text[];
+    missing_streams text[];
+    missing_markets text[];
+    past timestamptz := before;
+    since timestamptz;
+    one record;
+BEGIN
+    SELECT array_agg(m.stream), array_agg(m.market) INTO streams, markets
+    FROM heliograph_rollup.markets(of_market, of_stream) AS m;
+    FOREACH since IN ARRAY ARRAY[before - interval '1 day', before - interval '30 days', '-infinity'] LOOP
+        EXIT WHEN streams IS NULL;
+        missing_streams := NULL;
+        missing_markets := NULL;
+        FOR one IN EXECUTE format(
+            'SELECT o.stream, o.market, (SELECT p.value FROM %s AS p WHERE p.stream = o.stream AND p.market = o.market '
+            'AND p.block_time >= %L AND p.block_time < %L '
+            'ORDER BY p.block_time DESC, p.slot DESC, p.tx_index DESC, p.ordinal DESC, p.part DESC LIMIT 1) AS value '
+            'FROM unnest($1, $2) AS o (stream, market)', points, since, past)
+            USING streams, markets
+        LOOP
+            IF one.value IS NULL AND since > '-infinity' THEN
+                missing_streams := missing_streams || one.stream;
+                missing_markets := missing_markets || one.market;
+            ELSE
+                RETURN QUERY SELECT one.stream, one.market, one.value;
+            END IF;
+        END LOOP;
+        streams := missing_streams;
+        markets := missing_markets;
+        past := since;
+    END LOOP;
+END
+$_$;
+
+COMMENT ON FUNCTION heliograph_rollup.last_before(kind text, before timestamp with time zone, of_market text, of_stream text) IS 'The last price (kind trade, mark, oracle) or rate (kind rate) before a time of every market that is known, NULL where there is none.';
 
 CREATE FUNCTION heliograph_rollup.markets(of_market text, of_stream text) RETURNS TABLE(stream text, market text)
     LANGUAGE sql STABLE
@@ -157,7 +288,30 @@ $$;
 
 COMMENT ON FUNCTION heliograph_rollup.markets(of_market text, of_stream text) IS 'Markets that are known; one that was created before the first slot is known by its rows alone.';
 
-CREATE FUNCTION heliograph_rollup.open_interest_between(width interval, of_stream text, first_time timestamp with time zone, end_time timestamp with time zone) RETURNS TABLE(market text, bucket timestamp with time zone, long_change numeric, short_change numeric, changes bigint)
+CREATE TABLE heliograph_rollup.kept_open_interest_1h (
+    stream text NOT NULL,
+    market text NOT NULL,
+    bucket timestamp with time zone NOT NULL,
+    long_change numeric,
+    short_change numeric,
+    changes bigint
+)
+WITH (autovacuum_vacuum_insert_scale_factor='0.02', autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.02');
+
+CREATE FUNCTION heliograph_rollup.open_interest_beside(width interval, stale tstzrange, tail timestamp with time zone) RETURNS SETOF heliograph_rollup.kept_open_interest_1h
+    LANGUAGE plpgsql STABLE ROWS 1
+    AS $$
+            DECLARE
+                piece record;
+            BEGIN
+                FOR piece IN SELECT p.* FROM heliograph_rollup.pieces_beside(width, stale, tail) AS p LOOP
+                    RETURN QUERY EXECUTE format('SELECT %L::text, b.* FROM heliograph_rollup.open_interest_between(%L, %L, %L, %L) AS b',
+                        piece.stream, width, piece.stream, piece.first_time, piece.end_time);
+                END LOOP;
+            END
+            $$;
+
+CREATE FUNCTION heliograph_rollup.open_interest_between(width interval, of_stream text, first_time timestamp with time zone, end_time timestamp with time zone, planned_first timestamp with time zone DEFAULT '-infinity'::timestamp with time zone, planned_end timestamp with time zone DEFAULT 'infinity'::timestamp with time zone) RETURNS TABLE(market text, bucket timestamp with time zone, long_change numeric, short_change numeric, changes bigint)
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
     SELECT market, heliograph_rollup.bucket_of(width, block_time),
@@ -165,14 +319,56 @@ CREATE FUNCTION heliograph_rollup.open_interest_between(width interval, of_strea
         coalesce(sum(size_delta) FILTER (WHERE side = 'short'), 0), count(*)
     FROM perps.position_changes
     WHERE stream = of_stream AND block_time >= first_time AND block_time < end_time AND size_delta <> 0
+      AND block_time >= planned_first AND block_time < planned_end
     GROUP BY 1, 2
 $$;
+
+CREATE FUNCTION heliograph_rollup.pieces_beside(width interval, stale tstzrange, tail timestamp with time zone) RETURNS TABLE(stream text, first_time timestamp with time zone, end_time timestamp with time zone)
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT w.stream, lower(p), upper(p)
+    FROM heliograph_rollup.stale_windows(width) AS w
+    CROSS JOIN LATERAL unnest(
+        tstzmultirange(tstzrange(w.first_time, w.end_time)) - coalesce(tstzmultirange(stale), '{}')
+    ) AS p
+    UNION ALL
+    SELECT t.stream, t.first_time, tail
+    FROM heliograph_rollup.tails(width) AS t
+    WHERE t.first_time < tail
+      -- A stream without a slot has no rows that a search through all chunks could find.
+      AND (isfinite(t.first_time) OR EXISTS (SELECT FROM heliograph.slots AS k WHERE k.stream = t.stream))
+$$;
+
+COMMENT ON FUNCTION heliograph_rollup.pieces_beside(width interval, stale tstzrange, tail timestamp with time zone) IS 'What is to be computed from the rows and lies outside of what a plan was told.';
 
 CREATE FUNCTION heliograph_rollup.place(slot bigint, tx_index integer, ordinal integer, part smallint) RETURNS numeric
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$ SELECT ((slot::numeric * 10000000000 + tx_index) * 10000000000 + ordinal) * 100000 + part $$;
 
 COMMENT ON FUNCTION heliograph_rollup.place(slot bigint, tx_index integer, ordinal integer, part smallint) IS 'The chain order as one number: several slots share a second, so block_time does not tell what came first.';
+
+CREATE FUNCTION heliograph_rollup.planned_stale() RETURNS tstzrange
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT tstzrange(
+        heliograph_rollup.bucket_of('1 day', min(first_time)), heliograph_rollup.bucket_of('1 day', max(last_time)) + interval '1 day'
+    )
+    FROM heliograph.stale_ranges
+    HAVING count(*) > 0
+$$;
+
+COMMENT ON FUNCTION heliograph_rollup.planned_stale() IS 'When a plan is made: the days that hold every stale range, NULL without one. Called immutable for the planner''s sake alone.';
+
+CREATE FUNCTION heliograph_rollup.planned_tail() RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT coalesce(min(CASE WHEN r.begun THEN heliograph_rollup.bucket_of('1 day', r.through) ELSE '-infinity' END), 'infinity')
+    FROM heliograph.streams AS s
+    LEFT JOIN heliograph.rollups AS r ON r.stream = s.name
+    WHERE r.begun OR EXISTS (SELECT FROM heliograph.slots AS k WHERE k.stream = s.name)
+$$;
+
+COMMENT ON FUNCTION heliograph_rollup.planned_tail() IS 'When a plan is made: the midnight that no tail begins before. Called immutable for the planner''s sake alone.';
 
 CREATE FUNCTION heliograph_rollup.quotient(dividend numeric, divisor numeric) RETURNS numeric
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -231,7 +427,35 @@ $$;
 
 COMMENT ON FUNCTION heliograph_rollup.tails(width interval) IS 'From where on the buckets of a stream are computed from the rows.';
 
-CREATE FUNCTION heliograph_rollup.volume_between(width interval, of_stream text, first_time timestamp with time zone, end_time timestamp with time zone) RETURNS TABLE(market text, bucket timestamp with time zone, volume numeric, quote numeric, bought_quote numeric, sold_quote numeric, liquidated_quote numeric, taker_fees numeric, maker_fees numeric, trades bigint)
+CREATE TABLE heliograph_rollup.kept_volume_1h (
+    stream text NOT NULL,
+    market text NOT NULL,
+    bucket timestamp with time zone NOT NULL,
+    volume numeric,
+    quote numeric,
+    bought_quote numeric,
+    sold_quote numeric,
+    liquidated_quote numeric,
+    taker_fees numeric,
+    maker_fees numeric,
+    trades bigint
+)
+WITH (autovacuum_vacuum_insert_scale_factor='0.02', autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.02');
+
+CREATE FUNCTION heliograph_rollup.volume_beside(width interval, stale tstzrange, tail timestamp with time zone) RETURNS SETOF heliograph_rollup.kept_volume_1h
+    LANGUAGE plpgsql STABLE ROWS 1
+    AS $$
+            DECLARE
+                piece record;
+            BEGIN
+                FOR piece IN SELECT p.* FROM heliograph_rollup.pieces_beside(width, stale, tail) AS p LOOP
+                    RETURN QUERY EXECUTE format('SELECT %L::text, b.* FROM heliograph_rollup.volume_between(%L, %L, %L, %L) AS b',
+                        piece.stream, width, piece.stream, piece.first_time, piece.end_time);
+                END LOOP;
+            END
+            $$;
+
+CREATE FUNCTION heliograph_rollup.volume_between(width interval, of_stream text, first_time timestamp with time zone, end_time timestamp with time zone, planned_first timestamp with time zone DEFAULT '-infinity'::timestamp with time zone, planned_end timestamp with time zone DEFAULT 'infinity'::timestamp with time zone) RETURNS TABLE(market text, bucket timestamp with time zone, volume numeric, quote numeric, bought_quote numeric, sold_quote numeric, liquidated_quote numeric, taker_fees numeric, maker_fees numeric, trades bigint)
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
     SELECT market, heliograph_rollup.bucket_of(width, block_time), sum(size), sum(quote),
@@ -240,6 +464,7 @@ CREATE FUNCTION heliograph_rollup.volume_between(width interval, of_stream text,
         coalesce(sum(quote) FILTER (WHERE liquidation), 0), sum(taker_fee), sum(maker_fee), count(*)
     FROM perps.trades
     WHERE stream = of_stream AND block_time >= first_time AND block_time < end_time
+      AND block_time >= planned_first AND block_time < planned_end
     GROUP BY 1, 2
 $$;
 
@@ -304,7 +529,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION perps.candles(step text, first_time timestamp with time zone, end_time timestamp with time zone, of_market text, of_kind text, of_stream text) IS 'The rows of the views candles_1m … candles_1d between two times, in no order: over years of hypertables several times as fast as the views.';
+COMMENT ON FUNCTION perps.candles(step text, first_time timestamp with time zone, end_time timestamp with time zone, of_market text, of_kind text, of_stream text) IS 'The rows of the views candles_1m … candles_1d between two times, in no order, planned in half the time that a view takes.';
 
 CREATE FUNCTION perps.candles_filled(step text, first_time timestamp with time zone, end_time timestamp with time zone, of_market text DEFAULT NULL::text, of_kind text DEFAULT 'trade'::text, of_stream text DEFAULT NULL::text) RETURNS TABLE(stream text, market text, price_kind text, bucket timestamp with time zone, open numeric, high numeric, low numeric, close numeric, volume numeric, quote numeric, points bigint)
     LANGUAGE plpgsql STABLE
@@ -323,18 +548,9 @@ BEGIN
         ), found AS MATERIALIZED (
             SELECT c.*
             FROM perps.candles(%L, heliograph_rollup.bucket_of($1, $2), $3, $5, $4, $6) AS c
-        ), objects AS (
-            SELECT m.stream, m.market FROM heliograph_rollup.markets($5, $6) AS m
         ), begun AS (
-            SELECT o.stream, o.market, (
-                SELECT p.price
-                FROM heliograph_rollup.price_points AS p
-                WHERE p.price_kind = $4 AND p.stream = o.stream AND p.market = o.market
-                  AND p.block_time < heliograph_rollup.bucket_of($1, $2)
-                ORDER BY p.block_time DESC, p.slot DESC, p.tx_index DESC, p.ordinal DESC, p.part DESC
-                LIMIT 1
-            ) AS close
-            FROM objects AS o
+            SELECT l.stream, l.market, l.value AS close
+            FROM heliograph_rollup.last_before($4, heliograph_rollup.bucket_of($1, $2), $5, $6) AS l
         ), laid AS (
             SELECT b.stream, b.market, b.close AS earlier, w.bucket AS at, f.*,
                 count(f.close) OVER (PARTITION BY b.stream, b.market ORDER BY w.bucket) AS run
@@ -372,17 +588,9 @@ BEGIN
             FROM perps.%I AS v
             WHERE v.bucket >= heliograph_rollup.bucket_of($1, $2) AND v.bucket < $3
               AND ($4 IS NULL OR v.market = $4) AND ($5 IS NULL OR v.stream = $5)
-        ), objects AS (
-            SELECT m.stream, m.market FROM heliograph_rollup.markets($4, $5) AS m
         ), begun AS (
-            SELECT o.stream, o.market, (
-                SELECT p.rate
-                FROM perps.funding_rates AS p
-                WHERE p.stream = o.stream AND p.market = o.market AND p.block_time < heliograph_rollup.bucket_of($1, $2)
-                ORDER BY p.block_time DESC, p.slot DESC, p.tx_index DESC, p.ordinal DESC, p.part DESC
-                LIMIT 1
-            ) AS rate
-            FROM objects AS o
+            SELECT l.stream, l.market, l.value AS rate
+            FROM heliograph_rollup.last_before('rate', heliograph_rollup.bucket_of($1, $2), $4, $5) AS l
         ), laid AS (
             SELECT b.stream AS object_stream, b.market AS object_market, b.rate AS earlier, w AS at, f.rate, f.rate_min,
                 f.rate_max, f.rate_last, f.rates, f.long_amount, f.short_amount, f.payments,
@@ -1173,7 +1381,8 @@ CREATE TABLE heliograph_rollup.kept_candles_15m (
     volume numeric,
     quote numeric,
     points bigint
-);
+)
+WITH (autovacuum_vacuum_insert_scale_factor='0.02', autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.02');
 
 CREATE TABLE heliograph_rollup.kept_candles_1d (
     stream text NOT NULL,
@@ -1187,7 +1396,8 @@ CREATE TABLE heliograph_rollup.kept_candles_1d (
     volume numeric,
     quote numeric,
     points bigint
-);
+)
+WITH (autovacuum_vacuum_insert_scale_factor='0.02', autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.02');
 
 CREATE TABLE heliograph_rollup.kept_candles_1h (
     stream text NOT NULL,
@@ -1201,21 +1411,8 @@ CREATE TABLE heliograph_rollup.kept_candles_1h (
     volume numeric,
     quote numeric,
     points bigint
-);
-
-CREATE TABLE heliograph_rollup.kept_candles_1m (
-    stream text NOT NULL,
-    market text NOT NULL,
-    price_kind text NOT NULL,
-    bucket timestamp with time zone NOT NULL,
-    open numeric,
-    high numeric,
-    low numeric,
-    close numeric,
-    volume numeric,
-    quote numeric,
-    points bigint
-);
+)
+WITH (autovacuum_vacuum_insert_scale_factor='0.02', autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.02');
 
 CREATE TABLE heliograph_rollup.kept_candles_4h (
     stream text NOT NULL,
@@ -1229,7 +1426,8 @@ CREATE TABLE heliograph_rollup.kept_candles_4h (
     volume numeric,
     quote numeric,
     points bigint
-);
+)
+WITH (autovacuum_vacuum_insert_scale_factor='0.02', autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.02');
 
 CREATE TABLE heliograph_rollup.kept_candles_5m (
     stream text NOT NULL,
@@ -1243,7 +1441,8 @@ CREATE TABLE heliograph_rollup.kept_candles_5m (
     volume numeric,
     quote numeric,
     points bigint
-);
+)
+WITH (autovacuum_vacuum_insert_scale_factor='0.02', autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.02');
 
 CREATE TABLE heliograph_rollup.kept_funding_1d (
     stream text NOT NULL,
@@ -1257,21 +1456,8 @@ CREATE TABLE heliograph_rollup.kept_funding_1d (
     long_amount numeric,
     short_amount numeric,
     payments bigint
-);
-
-CREATE TABLE heliograph_rollup.kept_funding_1h (
-    stream text NOT NULL,
-    market text NOT NULL,
-    bucket timestamp with time zone NOT NULL,
-    rate_sum numeric,
-    rates bigint,
-    rate_min numeric,
-    rate_max numeric,
-    rate_last numeric,
-    long_amount numeric,
-    short_amount numeric,
-    payments bigint
-);
+)
+WITH (autovacuum_vacuum_insert_scale_factor='0.02', autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.02');
 
 CREATE TABLE heliograph_rollup.kept_open_interest_1d (
     stream text NOT NULL,
@@ -1280,246 +1466,8 @@ CREATE TABLE heliograph_rollup.kept_open_interest_1d (
     long_change numeric,
     short_change numeric,
     changes bigint
-);
-
-CREATE TABLE heliograph_rollup.kept_open_interest_1h (
-    stream text NOT NULL,
-    market text NOT NULL,
-    bucket timestamp with time zone NOT NULL,
-    long_change numeric,
-    short_change numeric,
-    changes bigint
-);
-
-CREATE TABLE heliograph_rollup.kept_volume_1h (
-    stream text NOT NULL,
-    market text NOT NULL,
-    bucket timestamp with time zone NOT NULL,
-    volume numeric,
-    quote numeric,
-    bought_quote numeric,
-    sold_quote numeric,
-    liquidated_quote numeric,
-    taker_fees numeric,
-    maker_fees numeric,
-    trades bigint
-);
-
-CREATE TABLE perps.funding_rates (
-    stream text NOT NULL,
-    block_time timestamp with time zone NOT NULL,
-    slot bigint NOT NULL,
-    tx_index integer NOT NULL,
-    ordinal integer NOT NULL,
-    part smallint NOT NULL,
-    signature text NOT NULL,
-    program text NOT NULL,
-    market text NOT NULL,
-    mark_price numeric,
-    index_price numeric,
-    premium numeric,
-    interest numeric,
-    rate numeric NOT NULL,
-    interval_seconds integer NOT NULL,
-    interval_rate numeric NOT NULL
-);
-
-COMMENT ON TABLE perps.funding_rates IS 'Funding rates as they were computed, an observation a row.';
-
-COMMENT ON COLUMN perps.funding_rates.stream IS 'The stream that the row belongs to.';
-
-COMMENT ON COLUMN perps.funding_rates.block_time IS 'Time of the block; never contradicts the slot. Tables are cut by it: put a bound on it in every query.';
-
-COMMENT ON COLUMN perps.funding_rates.slot IS 'Slot of the block.';
-
-COMMENT ON COLUMN perps.funding_rates.tx_index IS 'Position of the transaction among all transactions of its block, from 0.';
-
-COMMENT ON COLUMN perps.funding_rates.ordinal IS 'Position of the event among all candidates of its transaction, decoded or not, from 0.';
-
-COMMENT ON COLUMN perps.funding_rates.part IS 'Counts the rows that one event makes in this table, from 0.';
-
-COMMENT ON COLUMN perps.funding_rates.signature IS 'Signature of the transaction, base58.';
-
-COMMENT ON COLUMN perps.funding_rates.program IS 'Address of the program that emitted the event, base58.';
-
-COMMENT ON COLUMN perps.funding_rates.market IS 'Address of the market, base58.';
-
-COMMENT ON COLUMN perps.funding_rates.mark_price IS 'Quote per base; NULL where the protocol does not say.';
-
-COMMENT ON COLUMN perps.funding_rates.index_price IS 'Quote per base, the oracle''s; NULL where the protocol does not say.';
-
-COMMENT ON COLUMN perps.funding_rates.premium IS 'Fraction per hour, part of rate; NULL where the protocol does not say.';
-
-COMMENT ON COLUMN perps.funding_rates.interest IS 'Fraction per hour, part of rate; NULL where the protocol does not say.';
-
-COMMENT ON COLUMN perps.funding_rates.rate IS 'Fraction per hour; positive when longs pay shorts.';
-
-COMMENT ON COLUMN perps.funding_rates.interval_seconds IS 'Seconds between two settlements of the protocol.';
-
-COMMENT ON COLUMN perps.funding_rates.interval_rate IS 'Fraction per interval_seconds; positive when longs pay shorts; rounded half-even to 18 places.';
-
-CREATE TABLE perps.oracle_prices (
-    stream text NOT NULL,
-    block_time timestamp with time zone NOT NULL,
-    slot bigint NOT NULL,
-    tx_index integer NOT NULL,
-    ordinal integer NOT NULL,
-    part smallint NOT NULL,
-    signature text NOT NULL,
-    program text NOT NULL,
-    market text NOT NULL,
-    source text NOT NULL,
-    oracle text,
-    price numeric NOT NULL,
-    confidence numeric,
-    publish_time timestamp with time zone NOT NULL
-);
-
-COMMENT ON TABLE perps.oracle_prices IS 'Oracle prices as the protocol took them over.';
-
-COMMENT ON COLUMN perps.oracle_prices.stream IS 'The stream that the row belongs to.';
-
-COMMENT ON COLUMN perps.oracle_prices.block_time IS 'Time of the block; never contradicts the slot. Tables are cut by it: put a bound on it in every query.';
-
-COMMENT ON COLUMN perps.oracle_prices.slot IS 'Slot of the block.';
-
-COMMENT ON COLUMN perps.oracle_prices.tx_index IS 'Position of the transaction among all transactions of its block, from 0.';
-
-COMMENT ON COLUMN perps.oracle_prices.ordinal IS 'Position of the event among all candidates of its transaction, decoded or not, from 0.';
-
-COMMENT ON COLUMN perps.oracle_prices.part IS 'Counts the rows that one event makes in this table, from 0.';
-
-COMMENT ON COLUMN perps.oracle_prices.signature IS 'Signature of the transaction, base58.';
-
-COMMENT ON COLUMN perps.oracle_prices.program IS 'Address of the program that emitted the event, base58.';
-
-COMMENT ON COLUMN perps.oracle_prices.market IS 'Address of the market, base58.';
-
-COMMENT ON COLUMN perps.oracle_prices.source IS 'Who published the price.';
-
-COMMENT ON COLUMN perps.oracle_prices.oracle IS 'Address of the feed, base58; NULL where the protocol does not say.';
-
-COMMENT ON COLUMN perps.oracle_prices.price IS 'Quote per base.';
-
-COMMENT ON COLUMN perps.oracle_prices.confidence IS 'Half-width in quote per base; NULL where unknown.';
-
-COMMENT ON COLUMN perps.oracle_prices.publish_time IS 'When the oracle published it, as the oracle says.';
-
-CREATE TABLE perps.trades (
-    stream text NOT NULL,
-    block_time timestamp with time zone NOT NULL,
-    slot bigint NOT NULL,
-    tx_index integer NOT NULL,
-    ordinal integer NOT NULL,
-    part smallint NOT NULL,
-    signature text NOT NULL,
-    program text NOT NULL,
-    market text NOT NULL,
-    trade_id text NOT NULL,
-    taker text,
-    taker_side text NOT NULL,
-    maker text,
-    price numeric NOT NULL,
-    size numeric NOT NULL,
-    quote numeric NOT NULL,
-    taker_fee numeric NOT NULL,
-    maker_fee numeric NOT NULL,
-    taker_position_key text,
-    maker_position_key text,
-    taker_order_id text,
-    maker_order_id text,
-    liquidation boolean NOT NULL,
-    CONSTRAINT trades_taker_side_check CHECK ((taker_side = ANY (ARRAY['long'::text, 'short'::text])))
-);
-
-COMMENT ON TABLE perps.trades IS 'One row a fill. Volume is the sum of quote; liquidation fills are among them and count once.';
-
-COMMENT ON COLUMN perps.trades.stream IS 'The stream that the row belongs to.';
-
-COMMENT ON COLUMN perps.trades.block_time IS 'Time of the block; never contradicts the slot. Tables are cut by it: put a bound on it in every query.';
-
-COMMENT ON COLUMN perps.trades.slot IS 'Slot of the block.';
-
-COMMENT ON COLUMN perps.trades.tx_index IS 'Position of the transaction among all transactions of its block, from 0.';
-
-COMMENT ON COLUMN perps.trades.ordinal IS 'Position of the event among all candidates of its transaction, decoded or not, from 0.';
-
-COMMENT ON COLUMN perps.trades.part IS 'Counts the rows that one event makes in this table, from 0.';
-
-COMMENT ON COLUMN perps.trades.signature IS 'Signature of the transaction, base58.';
-
-COMMENT ON COLUMN perps.trades.program IS 'Address of the program that emitted the event, base58.';
-
-COMMENT ON COLUMN perps.trades.market IS 'Address of the market, base58.';
-
-COMMENT ON COLUMN perps.trades.trade_id IS 'Number of the fill as the protocol counts; equals liquidation_id where a liquidation caused it.';
-
-COMMENT ON COLUMN perps.trades.taker IS 'Wallet of the taker, base58; NULL where the protocol does not say.';
-
-COMMENT ON COLUMN perps.trades.taker_side IS 'long: the taker buys base; short: the taker sells base.';
-
-COMMENT ON COLUMN perps.trades.maker IS 'Wallet of the maker, base58; NULL where the protocol does not say or a pool made the price.';
-
-COMMENT ON COLUMN perps.trades.price IS 'Quote per base.';
-
-COMMENT ON COLUMN perps.trades.size IS 'Base, never negative.';
-
-COMMENT ON COLUMN perps.trades.quote IS 'Quote, never negative: price times size as the protocol reports it.';
-
-COMMENT ON COLUMN perps.trades.taker_fee IS 'Quote; positive when paid, negative for a rebate.';
-
-COMMENT ON COLUMN perps.trades.maker_fee IS 'Quote; positive when paid, negative for a rebate.';
-
-COMMENT ON COLUMN perps.trades.taker_position_key IS 'The taker''s position, as in perps.positions; NULL where unknown.';
-
-COMMENT ON COLUMN perps.trades.maker_position_key IS 'The maker''s position, as in perps.positions; NULL where unknown.';
-
-COMMENT ON COLUMN perps.trades.taker_order_id IS 'The taker''s order as the protocol names it; NULL where unknown.';
-
-COMMENT ON COLUMN perps.trades.maker_order_id IS 'The maker''s order as the protocol names it; NULL where unknown.';
-
-COMMENT ON COLUMN perps.trades.liquidation IS 'Whether a liquidation caused the fill.';
-
-CREATE VIEW heliograph_rollup.price_points AS
- SELECT trades.stream,
-    trades.market,
-    'trade'::text AS price_kind,
-    trades.block_time,
-    trades.slot,
-    trades.tx_index,
-    trades.ordinal,
-    trades.part,
-    trades.price,
-    trades.size AS volume,
-    trades.quote
-   FROM perps.trades
-UNION ALL
- SELECT funding_rates.stream,
-    funding_rates.market,
-    'mark'::text AS price_kind,
-    funding_rates.block_time,
-    funding_rates.slot,
-    funding_rates.tx_index,
-    funding_rates.ordinal,
-    funding_rates.part,
-    funding_rates.mark_price AS price,
-    (0)::numeric AS volume,
-    (0)::numeric AS quote
-   FROM perps.funding_rates
-  WHERE (funding_rates.mark_price IS NOT NULL)
-UNION ALL
- SELECT oracle_prices.stream,
-    oracle_prices.market,
-    'oracle'::text AS price_kind,
-    oracle_prices.block_time,
-    oracle_prices.slot,
-    oracle_prices.tx_index,
-    oracle_prices.ordinal,
-    oracle_prices.part,
-    oracle_prices.price,
-    (0)::numeric AS volume,
-    (0)::numeric AS quote
-   FROM perps.oracle_prices;
+)
+WITH (autovacuum_vacuum_insert_scale_factor='0.02', autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.02');
 
 CREATE VIEW heliograph_rollup.rolled_candles_15m AS
  SELECT stream,
@@ -1703,7 +1651,7 @@ UNION ALL
     b.quote,
     b.points
    FROM (heliograph_rollup.stale_windows('00:15:00'::interval) s(stream, first_time, end_time)
-     CROSS JOIN LATERAL heliograph_rollup.candles_between('00:15:00'::interval, s.stream, s.first_time, s.end_time) b(market, price_kind, bucket, open, high, low, close, volume, quote, points))
+     CROSS JOIN LATERAL heliograph_rollup.candles_between('00:15:00'::interval, s.stream, s.first_time, s.end_time, lower(heliograph_rollup.planned_stale()), upper(heliograph_rollup.planned_stale())) b(market, price_kind, bucket, open, high, low, close, volume, quote, points))
 UNION ALL
  SELECT t.stream,
     b.market,
@@ -1717,7 +1665,20 @@ UNION ALL
     b.quote,
     b.points
    FROM (heliograph_rollup.tails('00:15:00'::interval) t(stream, first_time)
-     CROSS JOIN LATERAL heliograph_rollup.candles_between('00:15:00'::interval, t.stream, t.first_time, 'infinity'::timestamp with time zone) b(market, price_kind, bucket, open, high, low, close, volume, quote, points));
+     CROSS JOIN LATERAL heliograph_rollup.candles_between('00:15:00'::interval, t.stream, t.first_time, 'infinity'::timestamp with time zone, heliograph_rollup.planned_tail(), 'infinity'::timestamp with time zone) b(market, price_kind, bucket, open, high, low, close, volume, quote, points))
+UNION ALL
+ SELECT b.stream,
+    b.market,
+    b.price_kind,
+    b.bucket,
+    b.open,
+    b.high,
+    b.low,
+    b.close,
+    b.volume,
+    b.quote,
+    b.points
+   FROM heliograph_rollup.candles_beside('00:15:00'::interval, heliograph_rollup.planned_stale(), heliograph_rollup.planned_tail()) b(stream, market, price_kind, bucket, open, high, low, close, volume, quote, points);
 
 CREATE VIEW heliograph_rollup.served_candles_1d AS
  SELECT b.stream,
@@ -1749,7 +1710,7 @@ UNION ALL
     b.quote,
     b.points
    FROM (heliograph_rollup.stale_buckets('1 day'::interval) s(stream, bucket)
-     CROSS JOIN LATERAL heliograph_rollup.candles_between('1 day'::interval, s.stream, s.bucket, (s.bucket + '1 day'::interval)) b(market, price_kind, bucket, open, high, low, close, volume, quote, points))
+     CROSS JOIN LATERAL heliograph_rollup.candles_between('1 day'::interval, s.stream, s.bucket, (s.bucket + '1 day'::interval), lower(heliograph_rollup.planned_stale()), upper(heliograph_rollup.planned_stale())) b(market, price_kind, bucket, open, high, low, close, volume, quote, points))
 UNION ALL
  SELECT t.stream,
     b.market,
@@ -1763,7 +1724,20 @@ UNION ALL
     b.quote,
     b.points
    FROM (heliograph_rollup.tails('1 day'::interval) t(stream, first_time)
-     CROSS JOIN LATERAL heliograph_rollup.candles_between('1 day'::interval, t.stream, t.first_time, 'infinity'::timestamp with time zone) b(market, price_kind, bucket, open, high, low, close, volume, quote, points));
+     CROSS JOIN LATERAL heliograph_rollup.candles_between('1 day'::interval, t.stream, t.first_time, 'infinity'::timestamp with time zone, heliograph_rollup.planned_tail(), 'infinity'::timestamp with time zone) b(market, price_kind, bucket, open, high, low, close, volume, quote, points))
+UNION ALL
+ SELECT b.stream,
+    b.market,
+    b.price_kind,
+    b.bucket,
+    b.open,
+    b.high,
+    b.low,
+    b.close,
+    b.volume,
+    b.quote,
+    b.points
+   FROM heliograph_rollup.candles_beside('1 day'::interval, heliograph_rollup.planned_stale(), heliograph_rollup.planned_tail()) b(stream, market, price_kind, bucket, open, high, low, close, volume, quote, points);
 
 CREATE VIEW heliograph_rollup.served_candles_1h AS
  SELECT b.stream,
@@ -1795,7 +1769,7 @@ UNION ALL
     b.quote,
     b.points
    FROM (heliograph_rollup.stale_buckets('01:00:00'::interval) s(stream, bucket)
-     CROSS JOIN LATERAL heliograph_rollup.candles_between('01:00:00'::interval, s.stream, s.bucket, (s.bucket + '01:00:00'::interval)) b(market, price_kind, bucket, open, high, low, close, volume, quote, points))
+     CROSS JOIN LATERAL heliograph_rollup.candles_between('01:00:00'::interval, s.stream, s.bucket, (s.bucket + '01:00:00'::interval), lower(heliograph_rollup.planned_stale()), upper(heliograph_rollup.planned_stale())) b(market, price_kind, bucket, open, high, low, close, volume, quote, points))
 UNION ALL
  SELECT t.stream,
     b.market,
@@ -1809,7 +1783,20 @@ UNION ALL
     b.quote,
     b.points
    FROM (heliograph_rollup.tails('01:00:00'::interval) t(stream, first_time)
-     CROSS JOIN LATERAL heliograph_rollup.candles_between('01:00:00'::interval, t.stream, t.first_time, 'infinity'::timestamp with time zone) b(market, price_kind, bucket, open, high, low, close, volume, quote, points));
+     CROSS JOIN LATERAL heliograph_rollup.candles_between('01:00:00'::interval, t.stream, t.first_time, 'infinity'::timestamp with time zone, heliograph_rollup.planned_tail(), 'infinity'::timestamp with time zone) b(market, price_kind, bucket, open, high, low, close, volume, quote, points))
+UNION ALL
+ SELECT b.stream,
+    b.market,
+    b.price_kind,
+    b.bucket,
+    b.open,
+    b.high,
+    b.low,
+    b.close,
+    b.volume,
+    b.quote,
+    b.points
+   FROM heliograph_rollup.candles_beside('01:00:00'::interval, heliograph_rollup.planned_stale(), heliograph_rollup.planned_tail()) b(stream, market, price_kind, bucket, open, high, low, close, volume, quote, points);
 
 CREATE VIEW heliograph_rollup.served_candles_1m AS
  SELECT b.stream,
@@ -1841,7 +1828,7 @@ UNION ALL
     b.quote,
     b.points
    FROM (heliograph_rollup.stale_windows('00:01:00'::interval) s(stream, first_time, end_time)
-     CROSS JOIN LATERAL heliograph_rollup.candles_between('00:01:00'::interval, s.stream, s.first_time, s.end_time) b(market, price_kind, bucket, open, high, low, close, volume, quote, points))
+     CROSS JOIN LATERAL heliograph_rollup.candles_between('00:01:00'::interval, s.stream, s.first_time, s.end_time, lower(heliograph_rollup.planned_stale()), upper(heliograph_rollup.planned_stale())) b(market, price_kind, bucket, open, high, low, close, volume, quote, points))
 UNION ALL
  SELECT t.stream,
     b.market,
@@ -1855,7 +1842,20 @@ UNION ALL
     b.quote,
     b.points
    FROM (heliograph_rollup.tails('00:01:00'::interval) t(stream, first_time)
-     CROSS JOIN LATERAL heliograph_rollup.candles_between('00:01:00'::interval, t.stream, t.first_time, 'infinity'::timestamp with time zone) b(market, price_kind, bucket, open, high, low, close, volume, quote, points));
+     CROSS JOIN LATERAL heliograph_rollup.candles_between('00:01:00'::interval, t.stream, t.first_time, 'infinity'::timestamp with time zone, heliograph_rollup.planned_tail(), 'infinity'::timestamp with time zone) b(market, price_kind, bucket, open, high, low, close, volume, quote, points))
+UNION ALL
+ SELECT b.stream,
+    b.market,
+    b.price_kind,
+    b.bucket,
+    b.open,
+    b.high,
+    b.low,
+    b.close,
+    b.volume,
+    b.quote,
+    b.points
+   FROM heliograph_rollup.candles_beside('00:01:00'::interval, heliograph_rollup.planned_stale(), heliograph_rollup.planned_tail()) b(stream, market, price_kind, bucket, open, high, low, close, volume, quote, points);
 
 CREATE VIEW heliograph_rollup.served_candles_4h AS
  SELECT b.stream,
@@ -1887,7 +1887,7 @@ UNION ALL
     b.quote,
     b.points
    FROM (heliograph_rollup.stale_buckets('04:00:00'::interval) s(stream, bucket)
-     CROSS JOIN LATERAL heliograph_rollup.candles_between('04:00:00'::interval, s.stream, s.bucket, (s.bucket + '04:00:00'::interval)) b(market, price_kind, bucket, open, high, low, close, volume, quote, points))
+     CROSS JOIN LATERAL heliograph_rollup.candles_between('04:00:00'::interval, s.stream, s.bucket, (s.bucket + '04:00:00'::interval), lower(heliograph_rollup.planned_stale()), upper(heliograph_rollup.planned_stale())) b(market, price_kind, bucket, open, high, low, close, volume, quote, points))
 UNION ALL
  SELECT t.stream,
     b.market,
@@ -1901,7 +1901,20 @@ UNION ALL
     b.quote,
     b.points
    FROM (heliograph_rollup.tails('04:00:00'::interval) t(stream, first_time)
-     CROSS JOIN LATERAL heliograph_rollup.candles_between('04:00:00'::interval, t.stream, t.first_time, 'infinity'::timestamp with time zone) b(market, price_kind, bucket, open, high, low, close, volume, quote, points));
+     CROSS JOIN LATERAL heliograph_rollup.candles_between('04:00:00'::interval, t.stream, t.first_time, 'infinity'::timestamp with time zone, heliograph_rollup.planned_tail(), 'infinity'::timestamp with time zone) b(market, price_kind, bucket, open, high, low, close, volume, quote, points))
+UNION ALL
+ SELECT b.stream,
+    b.market,
+    b.price_kind,
+    b.bucket,
+    b.open,
+    b.high,
+    b.low,
+    b.close,
+    b.volume,
+    b.quote,
+    b.points
+   FROM heliograph_rollup.candles_beside('04:00:00'::interval, heliograph_rollup.planned_stale(), heliograph_rollup.planned_tail()) b(stream, market, price_kind, bucket, open, high, low, close, volume, quote, points);
 
 CREATE VIEW heliograph_rollup.served_candles_5m AS
  SELECT b.stream,
@@ -1933,7 +1946,7 @@ UNION ALL
     b.quote,
     b.points
    FROM (heliograph_rollup.stale_windows('00:05:00'::interval) s(stream, first_time, end_time)
-     CROSS JOIN LATERAL heliograph_rollup.candles_between('00:05:00'::interval, s.stream, s.first_time, s.end_time) b(market, price_kind, bucket, open, high, low, close, volume, quote, points))
+     CROSS JOIN LATERAL heliograph_rollup.candles_between('00:05:00'::interval, s.stream, s.first_time, s.end_time, lower(heliograph_rollup.planned_stale()), upper(heliograph_rollup.planned_stale())) b(market, price_kind, bucket, open, high, low, close, volume, quote, points))
 UNION ALL
  SELECT t.stream,
     b.market,
@@ -1947,7 +1960,20 @@ UNION ALL
     b.quote,
     b.points
    FROM (heliograph_rollup.tails('00:05:00'::interval) t(stream, first_time)
-     CROSS JOIN LATERAL heliograph_rollup.candles_between('00:05:00'::interval, t.stream, t.first_time, 'infinity'::timestamp with time zone) b(market, price_kind, bucket, open, high, low, close, volume, quote, points));
+     CROSS JOIN LATERAL heliograph_rollup.candles_between('00:05:00'::interval, t.stream, t.first_time, 'infinity'::timestamp with time zone, heliograph_rollup.planned_tail(), 'infinity'::timestamp with time zone) b(market, price_kind, bucket, open, high, low, close, volume, quote, points))
+UNION ALL
+ SELECT b.stream,
+    b.market,
+    b.price_kind,
+    b.bucket,
+    b.open,
+    b.high,
+    b.low,
+    b.close,
+    b.volume,
+    b.quote,
+    b.points
+   FROM heliograph_rollup.candles_beside('00:05:00'::interval, heliograph_rollup.planned_stale(), heliograph_rollup.planned_tail()) b(stream, market, price_kind, bucket, open, high, low, close, volume, quote, points);
 
 CREATE VIEW heliograph_rollup.served_funding_1d AS
  SELECT b.stream,
@@ -1979,7 +2005,7 @@ UNION ALL
     b.short_amount,
     b.payments
    FROM (heliograph_rollup.stale_buckets('1 day'::interval) s(stream, bucket)
-     CROSS JOIN LATERAL heliograph_rollup.funding_between('1 day'::interval, s.stream, s.bucket, (s.bucket + '1 day'::interval)) b(market, bucket, rate_sum, rates, rate_min, rate_max, rate_last, long_amount, short_amount, payments))
+     CROSS JOIN LATERAL heliograph_rollup.funding_between('1 day'::interval, s.stream, s.bucket, (s.bucket + '1 day'::interval), lower(heliograph_rollup.planned_stale()), upper(heliograph_rollup.planned_stale())) b(market, bucket, rate_sum, rates, rate_min, rate_max, rate_last, long_amount, short_amount, payments))
 UNION ALL
  SELECT t.stream,
     b.market,
@@ -1993,7 +2019,20 @@ UNION ALL
     b.short_amount,
     b.payments
    FROM (heliograph_rollup.tails('1 day'::interval) t(stream, first_time)
-     CROSS JOIN LATERAL heliograph_rollup.funding_between('1 day'::interval, t.stream, t.first_time, 'infinity'::timestamp with time zone) b(market, bucket, rate_sum, rates, rate_min, rate_max, rate_last, long_amount, short_amount, payments));
+     CROSS JOIN LATERAL heliograph_rollup.funding_between('1 day'::interval, t.stream, t.first_time, 'infinity'::timestamp with time zone, heliograph_rollup.planned_tail(), 'infinity'::timestamp with time zone) b(market, bucket, rate_sum, rates, rate_min, rate_max, rate_last, long_amount, short_amount, payments))
+UNION ALL
+ SELECT b.stream,
+    b.market,
+    b.bucket,
+    b.rate_sum,
+    b.rates,
+    b.rate_min,
+    b.rate_max,
+    b.rate_last,
+    b.long_amount,
+    b.short_amount,
+    b.payments
+   FROM heliograph_rollup.funding_beside('1 day'::interval, heliograph_rollup.planned_stale(), heliograph_rollup.planned_tail()) b(stream, market, bucket, rate_sum, rates, rate_min, rate_max, rate_last, long_amount, short_amount, payments);
 
 CREATE VIEW heliograph_rollup.served_funding_1h AS
  SELECT b.stream,
@@ -2025,7 +2064,7 @@ UNION ALL
     b.short_amount,
     b.payments
    FROM (heliograph_rollup.stale_buckets('01:00:00'::interval) s(stream, bucket)
-     CROSS JOIN LATERAL heliograph_rollup.funding_between('01:00:00'::interval, s.stream, s.bucket, (s.bucket + '01:00:00'::interval)) b(market, bucket, rate_sum, rates, rate_min, rate_max, rate_last, long_amount, short_amount, payments))
+     CROSS JOIN LATERAL heliograph_rollup.funding_between('01:00:00'::interval, s.stream, s.bucket, (s.bucket + '01:00:00'::interval), lower(heliograph_rollup.planned_stale()), upper(heliograph_rollup.planned_stale())) b(market, bucket, rate_sum, rates, rate_min, rate_max, rate_last, long_amount, short_amount, payments))
 UNION ALL
  SELECT t.stream,
     b.market,
@@ -2039,7 +2078,20 @@ UNION ALL
     b.short_amount,
     b.payments
    FROM (heliograph_rollup.tails('01:00:00'::interval) t(stream, first_time)
-     CROSS JOIN LATERAL heliograph_rollup.funding_between('01:00:00'::interval, t.stream, t.first_time, 'infinity'::timestamp with time zone) b(market, bucket, rate_sum, rates, rate_min, rate_max, rate_last, long_amount, short_amount, payments));
+     CROSS JOIN LATERAL heliograph_rollup.funding_between('01:00:00'::interval, t.stream, t.first_time, 'infinity'::timestamp with time zone, heliograph_rollup.planned_tail(), 'infinity'::timestamp with time zone) b(market, bucket, rate_sum, rates, rate_min, rate_max, rate_last, long_amount, short_amount, payments))
+UNION ALL
+ SELECT b.stream,
+    b.market,
+    b.bucket,
+    b.rate_sum,
+    b.rates,
+    b.rate_min,
+    b.rate_max,
+    b.rate_last,
+    b.long_amount,
+    b.short_amount,
+    b.payments
+   FROM heliograph_rollup.funding_beside('01:00:00'::interval, heliograph_rollup.planned_stale(), heliograph_rollup.planned_tail()) b(stream, market, bucket, rate_sum, rates, rate_min, rate_max, rate_last, long_amount, short_amount, payments);
 
 CREATE VIEW heliograph_rollup.served_open_interest_1d AS
  SELECT b.stream,
@@ -2061,7 +2113,7 @@ UNION ALL
     b.short_change,
     b.changes
    FROM (heliograph_rollup.stale_buckets('1 day'::interval) s(stream, bucket)
-     CROSS JOIN LATERAL heliograph_rollup.open_interest_between('1 day'::interval, s.stream, s.bucket, (s.bucket + '1 day'::interval)) b(market, bucket, long_change, short_change, changes))
+     CROSS JOIN LATERAL heliograph_rollup.open_interest_between('1 day'::interval, s.stream, s.bucket, (s.bucket + '1 day'::interval), lower(heliograph_rollup.planned_stale()), upper(heliograph_rollup.planned_stale())) b(market, bucket, long_change, short_change, changes))
 UNION ALL
  SELECT t.stream,
     b.market,
@@ -2070,7 +2122,15 @@ UNION ALL
     b.short_change,
     b.changes
    FROM (heliograph_rollup.tails('1 day'::interval) t(stream, first_time)
-     CROSS JOIN LATERAL heliograph_rollup.open_interest_between('1 day'::interval, t.stream, t.first_time, 'infinity'::timestamp with time zone) b(market, bucket, long_change, short_change, changes));
+     CROSS JOIN LATERAL heliograph_rollup.open_interest_between('1 day'::interval, t.stream, t.first_time, 'infinity'::timestamp with time zone, heliograph_rollup.planned_tail(), 'infinity'::timestamp with time zone) b(market, bucket, long_change, short_change, changes))
+UNION ALL
+ SELECT b.stream,
+    b.market,
+    b.bucket,
+    b.long_change,
+    b.short_change,
+    b.changes
+   FROM heliograph_rollup.open_interest_beside('1 day'::interval, heliograph_rollup.planned_stale(), heliograph_rollup.planned_tail()) b(stream, market, bucket, long_change, short_change, changes);
 
 CREATE VIEW heliograph_rollup.served_open_interest_1h AS
  SELECT b.stream,
@@ -2092,7 +2152,7 @@ UNION ALL
     b.short_change,
     b.changes
    FROM (heliograph_rollup.stale_buckets('01:00:00'::interval) s(stream, bucket)
-     CROSS JOIN LATERAL heliograph_rollup.open_interest_between('01:00:00'::interval, s.stream, s.bucket, (s.bucket + '01:00:00'::interval)) b(market, bucket, long_change, short_change, changes))
+     CROSS JOIN LATERAL heliograph_rollup.open_interest_between('01:00:00'::interval, s.stream, s.bucket, (s.bucket + '01:00:00'::interval), lower(heliograph_rollup.planned_stale()), upper(heliograph_rollup.planned_stale())) b(market, bucket, long_change, short_change, changes))
 UNION ALL
  SELECT t.stream,
     b.market,
@@ -2101,7 +2161,15 @@ UNION ALL
     b.short_change,
     b.changes
    FROM (heliograph_rollup.tails('01:00:00'::interval) t(stream, first_time)
-     CROSS JOIN LATERAL heliograph_rollup.open_interest_between('01:00:00'::interval, t.stream, t.first_time, 'infinity'::timestamp with time zone) b(market, bucket, long_change, short_change, changes));
+     CROSS JOIN LATERAL heliograph_rollup.open_interest_between('01:00:00'::interval, t.stream, t.first_time, 'infinity'::timestamp with time zone, heliograph_rollup.planned_tail(), 'infinity'::timestamp with time zone) b(market, bucket, long_change, short_change, changes))
+UNION ALL
+ SELECT b.stream,
+    b.market,
+    b.bucket,
+    b.long_change,
+    b.short_change,
+    b.changes
+   FROM heliograph_rollup.open_interest_beside('01:00:00'::interval, heliograph_rollup.planned_stale(), heliograph_rollup.planned_tail()) b(stream, market, bucket, long_change, short_change, changes);
 
 CREATE VIEW heliograph_rollup.served_volume_1h AS
  SELECT b.stream,
@@ -2133,7 +2201,7 @@ UNION ALL
     b.maker_fees,
     b.trades
    FROM (heliograph_rollup.stale_buckets('01:00:00'::interval) s(stream, bucket)
-     CROSS JOIN LATERAL heliograph_rollup.volume_between('01:00:00'::interval, s.stream, s.bucket, (s.bucket + '01:00:00'::interval)) b(market, bucket, volume, quote, bought_quote, sold_quote, liquidated_quote, taker_fees, maker_fees, trades))
+     CROSS JOIN LATERAL heliograph_rollup.volume_between('01:00:00'::interval, s.stream, s.bucket, (s.bucket + '01:00:00'::interval), lower(heliograph_rollup.planned_stale()), upper(heliograph_rollup.planned_stale())) b(market, bucket, volume, quote, bought_quote, sold_quote, liquidated_quote, taker_fees, maker_fees, trades))
 UNION ALL
  SELECT t.stream,
     b.market,
@@ -2147,7 +2215,20 @@ UNION ALL
     b.maker_fees,
     b.trades
    FROM (heliograph_rollup.tails('01:00:00'::interval) t(stream, first_time)
-     CROSS JOIN LATERAL heliograph_rollup.volume_between('01:00:00'::interval, t.stream, t.first_time, 'infinity'::timestamp with time zone) b(market, bucket, volume, quote, bought_quote, sold_quote, liquidated_quote, taker_fees, maker_fees, trades));
+     CROSS JOIN LATERAL heliograph_rollup.volume_between('01:00:00'::interval, t.stream, t.first_time, 'infinity'::timestamp with time zone, heliograph_rollup.planned_tail(), 'infinity'::timestamp with time zone) b(market, bucket, volume, quote, bought_quote, sold_quote, liquidated_quote, taker_fees, maker_fees, trades))
+UNION ALL
+ SELECT b.stream,
+    b.market,
+    b.bucket,
+    b.volume,
+    b.quote,
+    b.bought_quote,
+    b.sold_quote,
+    b.liquidated_quote,
+    b.taker_fees,
+    b.maker_fees,
+    b.trades
+   FROM heliograph_rollup.volume_beside('01:00:00'::interval, heliograph_rollup.planned_stale(), heliograph_rollup.planned_tail()) b(stream, market, bucket, volume, quote, bought_quote, sold_quote, liquidated_quote, taker_fees, maker_fees, trades);
 
 CREATE TABLE heliograph_rollup.storage (
     continuous boolean NOT NULL,
@@ -2625,6 +2706,59 @@ COMMENT ON COLUMN perps.funding_payments.interval_seconds IS 'Seconds that the p
 
 COMMENT ON COLUMN perps.funding_payments.amount IS 'Quote; positive when the wallet received it, negative when it paid.';
 
+CREATE TABLE perps.funding_rates (
+    stream text NOT NULL,
+    block_time timestamp with time zone NOT NULL,
+    slot bigint NOT NULL,
+    tx_index integer NOT NULL,
+    ordinal integer NOT NULL,
+    part smallint NOT NULL,
+    signature text NOT NULL,
+    program text NOT NULL,
+    market text NOT NULL,
+    mark_price numeric,
+    index_price numeric,
+    premium numeric,
+    interest numeric,
+    rate numeric NOT NULL,
+    interval_seconds integer NOT NULL,
+    interval_rate numeric NOT NULL
+);
+
+COMMENT ON TABLE perps.funding_rates IS 'Funding rates as they were computed, an observation a row.';
+
+COMMENT ON COLUMN perps.funding_rates.stream IS 'The stream that the row belongs to.';
+
+COMMENT ON COLUMN perps.funding_rates.block_time IS 'Time of the block; never contradicts the slot. Tables are cut by it: put a bound on it in every query.';
+
+COMMENT ON COLUMN perps.funding_rates.slot IS 'Slot of the block.';
+
+COMMENT ON COLUMN perps.funding_rates.tx_index IS 'Position of the transaction among all transactions of its block, from 0.';
+
+COMMENT ON COLUMN perps.funding_rates.ordinal IS 'Position of the event among all candidates of its transaction, decoded or not, from 0.';
+
+COMMENT ON COLUMN perps.funding_rates.part IS 'Counts the rows that one event makes in this table, from 0.';
+
+COMMENT ON COLUMN perps.funding_rates.signature IS 'Signature of the transaction, base58.';
+
+COMMENT ON COLUMN perps.funding_rates.program IS 'Address of the program that emitted the event, base58.';
+
+COMMENT ON COLUMN perps.funding_rates.market IS 'Address of the market, base58.';
+
+COMMENT ON COLUMN perps.funding_rates.mark_price IS 'Quote per base; NULL where the protocol does not say.';
+
+COMMENT ON COLUMN perps.funding_rates.index_price IS 'Quote per base, the oracle''s; NULL where the protocol does not say.';
+
+COMMENT ON COLUMN perps.funding_rates.premium IS 'Fraction per hour, part of rate; NULL where the protocol does not say.';
+
+COMMENT ON COLUMN perps.funding_rates.interest IS 'Fraction per hour, part of rate; NULL where the protocol does not say.';
+
+COMMENT ON COLUMN perps.funding_rates.rate IS 'Fraction per hour; positive when longs pay shorts.';
+
+COMMENT ON COLUMN perps.funding_rates.interval_seconds IS 'Seconds between two settlements of the protocol.';
+
+COMMENT ON COLUMN perps.funding_rates.interval_rate IS 'Fraction per interval_seconds; positive when longs pay shorts; rounded half-even to 18 places.';
+
 CREATE TABLE perps.liquidations (
     stream text NOT NULL,
     block_time timestamp with time zone NOT NULL,
@@ -2828,6 +2962,53 @@ COMMENT ON COLUMN perps.open_interest_1h.short_size IS 'Base of all short positi
 
 COMMENT ON COLUMN perps.open_interest_1h.changes IS 'Rows of position_changes that changed a size.';
 
+CREATE TABLE perps.oracle_prices (
+    stream text NOT NULL,
+    block_time timestamp with time zone NOT NULL,
+    slot bigint NOT NULL,
+    tx_index integer NOT NULL,
+    ordinal integer NOT NULL,
+    part smallint NOT NULL,
+    signature text NOT NULL,
+    program text NOT NULL,
+    market text NOT NULL,
+    source text NOT NULL,
+    oracle text,
+    price numeric NOT NULL,
+    confidence numeric,
+    publish_time timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE perps.oracle_prices IS 'Oracle prices as the protocol took them over.';
+
+COMMENT ON COLUMN perps.oracle_prices.stream IS 'The stream that the row belongs to.';
+
+COMMENT ON COLUMN perps.oracle_prices.block_time IS 'Time of the block; never contradicts the slot. Tables are cut by it: put a bound on it in every query.';
+
+COMMENT ON COLUMN perps.oracle_prices.slot IS 'Slot of the block.';
+
+COMMENT ON COLUMN perps.oracle_prices.tx_index IS 'Position of the transaction among all transactions of its block, from 0.';
+
+COMMENT ON COLUMN perps.oracle_prices.ordinal IS 'Position of the event among all candidates of its transaction, decoded or not, from 0.';
+
+COMMENT ON COLUMN perps.oracle_prices.part IS 'Counts the rows that one event makes in this table, from 0.';
+
+COMMENT ON COLUMN perps.oracle_prices.signature IS 'Signature of the transaction, base58.';
+
+COMMENT ON COLUMN perps.oracle_prices.program IS 'Address of the program that emitted the event, base58.';
+
+COMMENT ON COLUMN perps.oracle_prices.market IS 'Address of the market, base58.';
+
+COMMENT ON COLUMN perps.oracle_prices.source IS 'Who published the price.';
+
+COMMENT ON COLUMN perps.oracle_prices.oracle IS 'Address of the feed, base58; NULL where the protocol does not say.';
+
+COMMENT ON COLUMN perps.oracle_prices.price IS 'Quote per base.';
+
+COMMENT ON COLUMN perps.oracle_prices.confidence IS 'Half-width in quote per base; NULL where unknown.';
+
+COMMENT ON COLUMN perps.oracle_prices.publish_time IS 'When the oracle published it, as the oracle says.';
+
 CREATE TABLE perps.position_changes (
     stream text NOT NULL,
     block_time timestamp with time zone NOT NULL,
@@ -3025,6 +3206,81 @@ COMMENT ON COLUMN perps.positions.borrow_fees IS 'Quote; the part of fees that w
 
 COMMENT ON COLUMN perps.positions.price_impact_fees IS 'Quote; the part of fees that was paid for moving the price; sum of its changes, NULL where one of them did not say.';
 
+CREATE TABLE perps.trades (
+    stream text NOT NULL,
+    block_time timestamp with time zone NOT NULL,
+    slot bigint NOT NULL,
+    tx_index integer NOT NULL,
+    ordinal integer NOT NULL,
+    part smallint NOT NULL,
+    signature text NOT NULL,
+    program text NOT NULL,
+    market text NOT NULL,
+    trade_id text NOT NULL,
+    taker text,
+    taker_side text NOT NULL,
+    maker text,
+    price numeric NOT NULL,
+    size numeric NOT NULL,
+    quote numeric NOT NULL,
+    taker_fee numeric NOT NULL,
+    maker_fee numeric NOT NULL,
+    taker_position_key text,
+    maker_position_key text,
+    taker_order_id text,
+    maker_order_id text,
+    liquidation boolean NOT NULL,
+    CONSTRAINT trades_taker_side_check CHECK ((taker_side = ANY (ARRAY['long'::text, 'short'::text])))
+);
+
+COMMENT ON TABLE perps.trades IS 'One row a fill. Volume is the sum of quote; liquidation fills are among them and count once.';
+
+COMMENT ON COLUMN perps.trades.stream IS 'The stream that the row belongs to.';
+
+COMMENT ON COLUMN perps.trades.block_time IS 'Time of the block; never contradicts the slot. Tables are cut by it: put a bound on it in every query.';
+
+COMMENT ON COLUMN perps.trades.slot IS 'Slot of the block.';
+
+COMMENT ON COLUMN perps.trades.tx_index IS 'Position of the transaction among all transactions of its block, from 0.';
+
+COMMENT ON COLUMN perps.trades.ordinal IS 'Position of the event among all candidates of its transaction, decoded or not, from 0.';
+
+COMMENT ON COLUMN perps.trades.part IS 'Counts the rows that one event makes in this table, from 0.';
+
+COMMENT ON COLUMN perps.trades.signature IS 'Signature of the transaction, base58.';
+
+COMMENT ON COLUMN perps.trades.program IS 'Address of the program that emitted the event, base58.';
+
+COMMENT ON COLUMN perps.trades.market IS 'Address of the market, base58.';
+
+COMMENT ON COLUMN perps.trades.trade_id IS 'Number of the fill as the protocol counts; equals liquidation_id where a liquidation caused it.';
+
+COMMENT ON COLUMN perps.trades.taker IS 'Wallet of the taker, base58; NULL where the protocol does not say.';
+
+COMMENT ON COLUMN perps.trades.taker_side IS 'long: the taker buys base; short: the taker sells base.';
+
+COMMENT ON COLUMN perps.trades.maker IS 'Wallet of the maker, base58; NULL where the protocol does not say or a pool made the price.';
+
+COMMENT ON COLUMN perps.trades.price IS 'Quote per base.';
+
+COMMENT ON COLUMN perps.trades.size IS 'Base, never negative.';
+
+COMMENT ON COLUMN perps.trades.quote IS 'Quote, never negative: price times size as the protocol reports it.';
+
+COMMENT ON COLUMN perps.trades.taker_fee IS 'Quote; positive when paid, negative for a rebate.';
+
+COMMENT ON COLUMN perps.trades.maker_fee IS 'Quote; positive when paid, negative for a rebate.';
+
+COMMENT ON COLUMN perps.trades.taker_position_key IS 'The taker''s position, as in perps.positions; NULL where unknown.';
+
+COMMENT ON COLUMN perps.trades.maker_position_key IS 'The maker''s position, as in perps.positions; NULL where unknown.';
+
+COMMENT ON COLUMN perps.trades.taker_order_id IS 'The taker''s order as the protocol names it; NULL where unknown.';
+
+COMMENT ON COLUMN perps.trades.maker_order_id IS 'The maker''s order as the protocol names it; NULL where unknown.';
+
+COMMENT ON COLUMN perps.trades.liquidation IS 'Whether a liquidation caused the fill.';
+
 CREATE TABLE perps.transfers (
     stream text NOT NULL,
     block_time timestamp with time zone NOT NULL,
@@ -3196,37 +3452,37 @@ ALTER TABLE ONLY heliograph.undecoded
     ADD CONSTRAINT undecoded_pkey PRIMARY KEY (block_time, slot, tx_index, ordinal, stream);
 
 ALTER TABLE ONLY heliograph_rollup.kept_candles_15m
-    ADD CONSTRAINT kept_candles_15m_pkey PRIMARY KEY (market, price_kind, bucket, stream);
+    ADD CONSTRAINT kept_candles_15m_pkey PRIMARY KEY (market, price_kind, bucket, stream) INCLUDE (open, high, low, close, volume, quote, points);
 
 ALTER TABLE ONLY heliograph_rollup.kept_candles_1d
-    ADD CONSTRAINT kept_candles_1d_pkey PRIMARY KEY (market, price_kind, bucket, stream);
+    ADD CONSTRAINT kept_candles_1d_pkey PRIMARY KEY (market, price_kind, bucket, stream) INCLUDE (open, high, low, close, volume, quote, points);
 
 ALTER TABLE ONLY heliograph_rollup.kept_candles_1h
-    ADD CONSTRAINT kept_candles_1h_pkey PRIMARY KEY (market, price_kind, bucket, stream);
+    ADD CONSTRAINT kept_candles_1h_pkey PRIMARY KEY (market, price_kind, bucket, stream) INCLUDE (open, high, low, close, volume, quote, points);
 
 ALTER TABLE ONLY heliograph_rollup.kept_candles_1m
-    ADD CONSTRAINT kept_candles_1m_pkey PRIMARY KEY (market, price_kind, bucket, stream);
+    ADD CONSTRAINT kept_candles_1m_pkey PRIMARY KEY (market, price_kind, bucket, stream) INCLUDE (open, high, low, close, volume, quote, points);
 
 ALTER TABLE ONLY heliograph_rollup.kept_candles_4h
-    ADD CONSTRAINT kept_candles_4h_pkey PRIMARY KEY (market, price_kind, bucket, stream);
+    ADD CONSTRAINT kept_candles_4h_pkey PRIMARY KEY (market, price_kind, bucket, stream) INCLUDE (open, high, low, close, volume, quote, points);
 
 ALTER TABLE ONLY heliograph_rollup.kept_candles_5m
-    ADD CONSTRAINT kept_candles_5m_pkey PRIMARY KEY (market, price_kind, bucket, stream);
+    ADD CONSTRAINT kept_candles_5m_pkey PRIMARY KEY (market, price_kind, bucket, stream) INCLUDE (open, high, low, close, volume, quote, points);
 
 ALTER TABLE ONLY heliograph_rollup.kept_funding_1d
-    ADD CONSTRAINT kept_funding_1d_pkey PRIMARY KEY (market, bucket, stream);
+    ADD CONSTRAINT kept_funding_1d_pkey PRIMARY KEY (market, bucket, stream) INCLUDE (rate_sum, rates, rate_min, rate_max, rate_last, long_amount, short_amount, payments);
 
 ALTER TABLE ONLY heliograph_rollup.kept_funding_1h
-    ADD CONSTRAINT kept_funding_1h_pkey PRIMARY KEY (market, bucket, stream);
+    ADD CONSTRAINT kept_funding_1h_pkey PRIMARY KEY (market, bucket, stream) INCLUDE (rate_sum, rates, rate_min, rate_max, rate_last, long_amount, short_amount, payments);
 
 ALTER TABLE ONLY heliograph_rollup.kept_open_interest_1d
-    ADD CONSTRAINT kept_open_interest_1d_pkey PRIMARY KEY (market, bucket, stream);
+    ADD CONSTRAINT kept_open_interest_1d_pkey PRIMARY KEY (market, bucket, stream) INCLUDE (long_change, short_change, changes);
 
 ALTER TABLE ONLY heliograph_rollup.kept_open_interest_1h
-    ADD CONSTRAINT kept_open_interest_1h_pkey PRIMARY KEY (market, bucket, stream);
+    ADD CONSTRAINT kept_open_interest_1h_pkey PRIMARY KEY (market, bucket, stream) INCLUDE (long_change, short_change, changes);
 
 ALTER TABLE ONLY heliograph_rollup.kept_volume_1h
-    ADD CONSTRAINT kept_volume_1h_pkey PRIMARY KEY (market, bucket, stream);
+    ADD CONSTRAINT kept_volume_1h_pkey PRIMARY KEY (market, bucket, stream) INCLUDE (volume, quote, bought_quote, sold_quote, liquidated_quote, taker_fees, maker_fees, trades);
 
 ALTER TABLE ONLY heliograph_rollup.rollups
     ADD CONSTRAINT rollups_pkey PRIMARY KEY (name, step);

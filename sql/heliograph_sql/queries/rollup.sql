@@ -100,8 +100,8 @@ WHERE s.stream = $1 AND s.first_time < day.first + interval '1 day'
 GROUP BY day.first;
 
 -- name: write_refreshes
--- Two statements a table, in order: the buckets that are touched go, and come anew from the rows. Buckets that end after
--- `through` are in the tail, which nobody keeps.
+-- Two statements a table, in order: the buckets that are touched go, and come anew from the rows, those of a market
+-- beside each other. Buckets that end after `through` are in the tail, which nobody keeps.
 SELECT statement
 FROM heliograph.rollups AS r
 JOIN heliograph_rollup.rollups AS k ON true
@@ -113,7 +113,7 @@ CROSS JOIN LATERAL (
     VALUES
         (1, format('DELETE FROM heliograph_rollup.%I WHERE stream = %L AND bucket >= %L AND bucket < %L',
             'kept_' || k.name || '_' || k.step, r.stream, b.first, b.past)),
-        (2, format('INSERT INTO heliograph_rollup.%I SELECT %L, b.* FROM heliograph_rollup.%I(%L, %L, %L, %L) AS b',
+        (2, format('INSERT INTO heliograph_rollup.%I SELECT %L, b.* FROM heliograph_rollup.%I(%L, %L, %L, %L) AS b ORDER BY 2, 3, 4',
             'kept_' || k.name || '_' || k.step, r.stream, k.name || '_between', k.width, r.stream, b.first, b.past))
 ) AS s (number, statement)
 WHERE r.stream = $1 AND b.first < b.past
