@@ -1,8 +1,9 @@
-"""Latency from a transaction's confirmation to the subscriber's message, at 250 ms slots.
+"""Latency from a transaction's confirmation to the subscriber's message, at 250 ms slots; then many subscribers at once.
 
 localnet and the subscriber run in this process, so that one clock times both ends; `heliograph up` (indexer, API and
 an embedded PostgreSQL) runs in another, as it would beside a real cluster. Each row of a message is one sample: the
 time from the instant at which its slot became confirmed on the chain to the instant at which the message was read.
+Figures that begin with `fanout_` are of 5,000 subscriptions on one API process: benchmarks/load/fanout.py.
 """
 
 from __future__ import annotations
@@ -10,18 +11,13 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import os
-import signal
-import socket
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
-import httpx2
 import websockets
 
 from heliograph_core.errors import HeliographError
@@ -29,13 +25,15 @@ from heliograph_localnet.chain import Chain, ChainEvent, Confirmed
 from heliograph_localnet.localnet import Localnet
 from heliograph_localnet.settings import LocalnetSettings
 
+# What other benchmarks use too lies beside this one.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from benchmarks.load import fanout
+from benchmarks.load.serving import serving
+
 SLOT_MS = 250
 WARM_UP_S = 10.0
 REPEATS = 3
 REPEAT_S = 20.0
-START_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 30.0
-POLL_S = 0.2
 QUERY = "subscription { positionChanges { nodes { slot } } }"
 
 
@@ -49,50 +47,6 @@ class ConfirmationTimes:
     def _note(self, event: ChainEvent) -> None:
         if isinstance(event, Confirmed):
             self.by_slot[event.block.slot] = time.monotonic()
-
-
-@asynccontextmanager
-async def running_heliograph(localnet: Localnet, folder: Path) -> AsyncIterator[int]:
-    """`heliograph up` on the localnet; gives the API's port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    (folder / "heliograph.toml").write_text(
-        f'[rpc]\nurl = "{localnet.rpc_url}"\nws_url = "{localnet.ws_url}"\n'
-        f'[streams.godark]\nprotocol = "godark"\nfirst_slot = {localnet.settings.first_slot}\n'
-    )
-    command = Path(sys.executable).with_name("heliograph")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("HELIOGRAPH_")}
-    environment.pop("DATABASE_URL", None)
-    process = await asyncio.create_subprocess_exec(
-        command,
-        *("up", "--port", str(port), "--data-dir", str(folder / "data")),
-        cwd=folder,
-        env=environment,
-        stdout=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        await _await_ready(port, process)
-        yield port
-    finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGINT)
-        await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
-
-
-async def _await_ready(port: int, process: asyncio.subprocess.Process) -> None:
-    async with asyncio.timeout(START_TIMEOUT_S), httpx2.AsyncClient(trust_env=False) as client:
-        while True:
-            if process.returncode is not None:
-                raise HeliographError(
-                    f"heliograph up ended with status {process.returncode} instead of serving"
-                )
-            try:
-                if (await client.get(f"http://127.0.0.1:{port}/ready")).status_code == 200:
-                    return
-            except httpx2.TransportError:
-                pass  # Not listening yet.
-            await asyncio.sleep(POLL_S)
 
 
 async def samples(port: int, times: ConfirmationTimes) -> AsyncIterator[tuple[float, list[float]]]:
@@ -132,7 +86,12 @@ async def measure() -> dict[str, float]:
     repeats: list[list[float]] = [[] for _ in range(REPEATS)]
     try:
         with tempfile.TemporaryDirectory(prefix="heliograph-bench-", ignore_cleanup_errors=True) as folder:
-            async with running_heliograph(localnet, Path(folder)) as port:
+            settings = (
+                f'[rpc]\nurl = "{localnet.rpc_url}"\nws_url = "{localnet.ws_url}"\n'
+                f'[streams.godark]\nprotocol = "godark"\nfirst_slot = {localnet.settings.first_slot}\n'
+            )
+            up = serving(Path(folder), settings, "up", "--data-dir", str(Path(folder) / "data"))
+            async with up as (port, _):
                 start = time.monotonic() + WARM_UP_S
                 async for arrived, latencies in samples(port, times):
                     repeat = int((arrived - start) // REPEAT_S)
@@ -157,4 +116,7 @@ async def measure() -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps({"bench": "live", "ratios": {}, "figures": asyncio.run(measure())}))
+    figures = asyncio.run(measure())
+    print(json.dumps(figures), file=sys.stderr)
+    figures |= asyncio.run(fanout.measure())
+    print(json.dumps({"bench": "live", "ratios": {}, "figures": figures}))

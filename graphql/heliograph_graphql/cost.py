@@ -21,6 +21,18 @@ def most_rows(key: str, root: Root, most_first: int, variables: Mapping[str, obj
     return 1 + counting.nodes((key,), root.items, 1)
 
 
+def most_live_rows(
+    key: str,
+    lists: Iterable[Mapping[str, Node]],
+    message_rows: int,
+    most_first: int,
+    variables: Mapping[str, object],
+) -> int:
+    """The rows that a full message of a subscription reads: its own, and those nested in each. Raises as most_rows."""
+    counting = _Counting(most_first, variables)
+    return message_rows + sum(counting.nodes((key,), items, message_rows) for items in lists)
+
+
 class _Counting:
     def __init__(self, most_first: int, variables: Mapping[str, object]) -> None:
         self._most_first = most_first

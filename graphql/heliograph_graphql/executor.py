@@ -18,7 +18,7 @@ from heliograph_graphql.cache import BoundedCache
 from heliograph_graphql.compiled_query import Compiled, CompiledQuery
 from heliograph_graphql.compiler import Compiler
 from heliograph_graphql.conditions import source
-from heliograph_graphql.cost import most_rows
+from heliograph_graphql.cost import most_live_rows, most_rows
 from heliograph_graphql.document import Documents, Operation, Variables
 from heliograph_graphql.entities import load_catalog
 from heliograph_graphql.entity import Entity, Relation
@@ -36,7 +36,7 @@ from heliograph_graphql.failures import (
 from heliograph_graphql.parameters import LookupParam
 from heliograph_graphql.passthrough import PassThrough, Raw
 from heliograph_graphql.plan import Root, Typename, read
-from heliograph_graphql.render import Feed
+from heliograph_graphql.render import Feed, LiveQuery
 from heliograph_graphql.responses import Commits, Responses
 from heliograph_graphql.schema import build_schema
 from heliograph_graphql.settings import ApiSettings
@@ -145,6 +145,7 @@ class Executor:
         self.responses = Responses(
             self.revision, settings.response_cache_bytes if settings.response_cache else None
         )
+        self._live: BoundedCache[LiveQuery] = BoundedCache(settings.plans_cached, _MOST_CHARACTERS)
 
     async def execute(self, request: Request) -> Answer:
         """The response to a query. Subscriptions are refused here."""
@@ -174,16 +175,31 @@ class Executor:
         """What a subscription follows, and the cursor it resumes from. Raises RequestError, GraphQLError."""
         operation = self.documents.operation(request.query, request.operation_name)
         variables = self.documents.variables(operation, request.variables)
-        plan = self.compiler.subscription(operation, variables)
-        after = read(source(plan.arguments["after"]), variables.values)
-        return Feed(
-            plan, self.catalog, variables.values, self.settings.message_rows
-        ), None if after is None else str(after)
+        query = self._live_query(operation, variables)
+        after = read(source(query.plan.arguments["after"]), variables.values)
+        plan, settings = query.plan, self.settings
+        self._check_rows(
+            most_live_rows(
+                plan.key, plan.rows.values(), settings.message_rows, settings.max_first, variables.values
+            )
+        )
+        feed = Feed(query, variables.values, self.settings.message_rows)
+        return feed, None if after is None else str(after)
+
+    def _live_query(self, operation: Operation, variables: Variables) -> LiveQuery:
+        key = _key(operation, variables)
+        known = self._live.get(key)
+        if known is None:
+            known = LiveQuery(
+                self.compiler.subscription(operation, variables), self.catalog, self.settings.max_first
+            )
+            statements = (known.alone, known.together)
+            self._live.put(key, known, len(repr(key)) + sum(len(each.text) for each in statements if each))
+        return known
 
     def compiled(self, operation: Operation, variables: Variables) -> CompiledQuery:
         """The operation's statements, from the cache where its text, switches and variables' shape are known."""
-        switches = tuple(variables.values.get(name) for name in operation.switches)
-        key: Hashable = (operation.text, operation.name, switches, shape(variables.symbols))
+        key = _key(operation, variables)
         known = self._plans.get(key)
         if known is None:
             roots = self.compiler.query(operation, variables)
@@ -252,6 +268,9 @@ class Executor:
             for key, item in compiled.items()
             if isinstance(item, Compiled)
         )
+        self._check_rows(rows)
+
+    def _check_rows(self, rows: int) -> None:
         if rows > self.settings.max_rows:
             raise too_complex(
                 f"the operation may read {rows} rows, {self.settings.max_rows} are allowed: lower `first` where fields nest"
@@ -294,6 +313,12 @@ class Executor:
         if errors:
             body["errors"] = errors
         return Answer(orjson.dumps(body))
+
+
+def _key(operation: Operation, variables: Variables) -> Hashable:
+    """What a compilation depends on."""
+    switches = tuple(variables.values.get(name) for name in operation.switches)
+    return (operation.text, operation.name, switches, shape(variables.symbols))
 
 
 async def looked_up(connection: Any, statement: Statement, bound: Sequence[object]) -> list[object]:

@@ -7,7 +7,7 @@ without an await in between, so that nothing is missing and nothing comes twice.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import structlog
@@ -15,7 +15,7 @@ import structlog
 from heliograph_core.cursor import StreamPosition, decode_stream, encode_stream
 from heliograph_core.errors import CursorError, DatabaseError, DatabaseUnavailable
 from heliograph_graphql.failures import BAD_INPUT, CURSOR_EXPIRED, coded, is_timeout, refuse, show
-from heliograph_graphql.render import Chunk, Feed, is_whole
+from heliograph_graphql.render import Chunk, Feed, is_whole, render_together
 from heliograph_sql.database import Database
 from heliograph_sql.queries import load
 from heliograph_sql.tail import Commit, Tail
@@ -184,21 +184,29 @@ class Hub:
             waiting = [g for g in self._groups.values() if g.current is None and g.feed.wants(commit)]
             if not waiting:
                 break
-            await asyncio.gather(*(self._render(group, commit) for group in waiting))
+            await asyncio.gather(*(self._render(groups, commit) for groups in _families(waiting, commit)))
         self._positions[commit.stream] = commit.seq
         for group in self._groups.values():
             group.current = None
         self._moved.set()
         self._moved = asyncio.Event()
 
-    async def _render(self, group: _Group, commit: Commit) -> None:
-        feed = group.feed
+    async def _render(self, groups: Sequence[_Group], commit: Commit) -> None:
+        """Reads the commit for groups of one family, and hands it to their members."""
         try:
-            chunks = await self._chunks(feed, commit)
+            rendered = await self._chunks([group.feed for group in groups], commit)
         except DatabaseError as error:
-            group.current = []
-            self._end(group, show(error))
+            for group in groups:
+                group.current = []
+                self._end(group, show(error))
             return
+        for group, chunks in zip(groups, rendered, strict=True):
+            group.current = []
+            if chunks:
+                self._tell(group, commit, chunks)
+
+    def _tell(self, group: _Group, commit: Commit, chunks: Sequence[Chunk]) -> None:
+        feed = group.feed
         positions = {
             stream: StreamPosition.after(seq)
             for stream, seq in self._positions.items()
@@ -211,11 +219,13 @@ class Hub:
             for receiver in list(group.members):
                 receiver.offer(*message)
 
-    async def _chunks(self, feed: Feed, commit: Commit) -> list[Chunk]:
+    async def _chunks(self, feeds: Sequence[Feed], commit: Commit) -> list[list[Chunk]]:
         while True:
             try:
                 async with self._rendering, self._database.acquire() as connection:
-                    return await feed.render(commit, connection)
+                    if len(feeds) > 1:
+                        return await render_together(feeds, commit, connection)
+                    return [await feeds[0].render(commit, connection)]
             except DatabaseUnavailable as error:
                 if is_timeout(error):
                     # It would take as long again, and the others wait for their turn.
@@ -230,6 +240,18 @@ class Hub:
         for receiver in list(group.members):
             receiver.fail(error)
             self.leave(group.feed, receiver)
+
+
+def _families(groups: Iterable[_Group], commit: Commit) -> list[list[_Group]]:
+    """Groups that one statement reads, and those that need one of their own."""
+    families: dict[Hashable, list[_Group]] = {}
+    alone: list[list[_Group]] = []
+    for group in groups:
+        if group.feed.can_share(commit):
+            families.setdefault(group.feed.family, []).append(group)
+        else:
+            alone.append([group])
+    return [*families.values(), *alone]
 
 
 def _check_kept(stream: str, position: StreamPosition, head: int, oldest: int | None) -> None:

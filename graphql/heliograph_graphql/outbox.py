@@ -61,6 +61,12 @@ class Outbox:
                 return None
             self._filled.clear()
             await self._filled.wait()
+        return self.poll()
+
+    def poll(self) -> str | None:
+        """The next frame, None where there is none now."""
+        if not self._frames:
+            return None
         frame = self._frames.popleft()
         self._bytes -= len(frame)
         if not self.full:

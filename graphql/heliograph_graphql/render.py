@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from heliograph_graphql.conditions import source
 from heliograph_graphql.entity import Catalog
 from heliograph_graphql.parameters import GivenParam
 from heliograph_graphql.plan import read
-from heliograph_graphql.sql import Statement, live_statement
+from heliograph_graphql.sql import SharedStatement, Statement, live_statement, shared_statement
 from heliograph_sql.queries import load
 from heliograph_sql.tail import Commit
 
@@ -32,13 +32,24 @@ class Chunk:
     first: bool
 
 
+class LiveQuery:
+    """What subscriptions of one shape have in common: the plan, and the statements that read its rows."""
+
+    def __init__(self, plan: LivePlan, catalog: Catalog, most_rows: int) -> None:
+        self.plan = plan
+        self.alone: Statement | None = None
+        self.together: SharedStatement | None = None
+        if plan.entity is not None:
+            self.alone = live_statement(plan.entity, plan.rows, plan.where, catalog, most_rows)
+            self.together = shared_statement(plan.entity, plan.rows, plan.where, catalog, most_rows)
+
+
 class Feed:
     """One distinct subscription: what is selected of which rows. Equal feeds are rendered once and shared."""
 
-    def __init__(
-        self, plan: LivePlan, catalog: Catalog, variables: Mapping[str, object], message_rows: int
-    ) -> None:
+    def __init__(self, query: LiveQuery, variables: Mapping[str, object], message_rows: int) -> None:
         """Raises GraphQLError for a filter value that cannot be bound."""
+        plan = query.plan
         self.plan = plan
         self._message_rows = message_rows
         streams = plan.arguments.get("streams")
@@ -46,13 +57,22 @@ class Feed:
             None if streams is None else frozenset(_texts(streams, variables))
         )
         self.history = bool(_value(plan.arguments.get("history"), variables))
-        self._statement: Statement | None = None
-        self._bound: list[Any] = []
-        if plan.entity is not None:
-            self._statement = live_statement(plan.entity, plan.rows, plan.where, catalog)
-            self._bound = [
-                None if isinstance(p, GivenParam) else p.bind(variables) for p in self._statement.params
+        self._statement = query.alone
+        self._bound: list[Any] = [
+            None if isinstance(p, GivenParam) else p.bind(variables)
+            for p in (self._statement.params if self._statement else ())
+        ]
+        self.together = query.together
+        self.values: list[Any] = (
+            [
+                _json_of_texts(value) if is_list else value
+                for value, is_list in zip(
+                    (p.bind(variables) for p in self.together.params), self.together.lists, strict=True
+                )
             ]
+            if self.together
+            else []
+        )
         self.key = (
             plan.key,
             plan.entity.name if plan.entity else None,
@@ -62,6 +82,11 @@ class Feed:
             self.streams,
             self.history,
         )
+
+    @property
+    def family(self) -> Hashable:
+        """Feeds of one family differ in bound values alone: `render_together` reads them with one statement."""
+        return None if self.together is None else self.together.text
 
     def wants_stream(self, stream: str) -> bool:
         return self.streams is None or stream in self.streams
@@ -140,24 +165,50 @@ class Feed:
 
     def _given(self, commit: Commit, at: StreamPosition, times: tuple[datetime, datetime]) -> list[Any]:
         assert self._statement is not None
-        given = {
-            "stream": commit.stream,
-            "seq": commit.seq,
-            "whole": commit.kind == "correct",
-            "first_slot": commit.first_slot,
-            "last_slot": commit.last_slot,
-            "first_time": times[0],
-            "last_time": times[1],
-            "slot": at.slot,
-            "tx_index": at.tx_index,
-            "ordinal": at.ordinal,
-            "part": at.part,
-            "limit": self._message_rows,
-        }
+        given = {**_given(commit, at, times), "limit": self._message_rows}
         return [
             param.bind(given) if isinstance(param, GivenParam) else value
             for param, value in zip(self._statement.params, self._bound, strict=True)
         ]
+
+    def can_share(self, commit: Commit) -> bool:
+        """Whether the commit makes one message at most here, and speaks of its own rows alone."""
+        return self.together is not None and commit.kind != "correct" and commit.rows < self._message_rows
+
+
+async def render_together(feeds: Sequence[Feed], commit: Commit, connection: Any) -> list[list[Chunk]]:
+    """What `Feed.render` gives for each of one family, all of which `can_share`."""
+    statement = feeds[0].together
+    assert statement is not None
+    chunks: list[list[Chunk]] = [[] for _ in feeds]
+    times = await _times(commit, connection)
+    if times is None:
+        return chunks
+    given = _given(commit, StreamPosition(commit.seq, -1, 0, 0, 0), times)
+    columns = [list(column) for column in zip(*(feed.values for feed in feeds), strict=True)]
+    rows = await connection.fetch(
+        statement.text, *(given[name] for name in statement.given), list(range(len(feeds))), *columns
+    )
+    done = StreamPosition.after(commit.seq)
+    for number, *lists in rows:
+        chunks[number] = [Chunk(done, dict(zip(feeds[number].plan.rows, lists, strict=False)), True)]
+    return chunks
+
+
+def _given(commit: Commit, at: StreamPosition, times: tuple[datetime, datetime]) -> dict[str, Any]:
+    return {
+        "stream": commit.stream,
+        "seq": commit.seq,
+        "whole": commit.kind == "correct",
+        "first_slot": commit.first_slot,
+        "last_slot": commit.last_slot,
+        "first_time": times[0],
+        "last_time": times[1],
+        "slot": at.slot,
+        "tx_index": at.tx_index,
+        "ordinal": at.ordinal,
+        "part": at.part,
+    }
 
 
 async def _times(commit: Commit, connection: Any) -> tuple[datetime, datetime] | None:
@@ -187,6 +238,17 @@ def _discard(members: tuple[tuple[str, str], ...], commit: Commit) -> str:
 
 def _value(argument: object, variables: Mapping[str, object]) -> object:
     return read(source(argument), variables)
+
+
+def _json_of_texts(values: object) -> str | None:
+    """A list as SharedStatement takes it: JSON of what PostgreSQL reads each value from."""
+    if not isinstance(values, list):
+        return None
+    return orjson.dumps([None if value is None else _text(value) for value in values]).decode()
+
+
+def _text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def _texts(argument: object, variables: Mapping[str, object]) -> list[str]:

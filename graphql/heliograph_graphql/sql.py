@@ -6,7 +6,7 @@ than a comparison from queries/graphql.sql; every value is a bound parameter.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from heliograph_graphql.entity import Catalog, Entity, Kind
@@ -15,10 +15,17 @@ from heliograph_graphql.plan import Compare, Condition, Node, Operator, Page, Ro
 from heliograph_graphql.scratch import Scratch
 from heliograph_graphql.sql_conditions import Conditions, conjuncts
 from heliograph_graphql.sql_rows import WINDOW, Rows
-from heliograph_graphql.sql_text import fill, quote, quote_table
-from heliograph_sql.queries import load
+from heliograph_graphql.sql_text import quote, quote_table
 
-__all__ = ["WINDOW", "Statement", "live_statement", "root_statement", "window_statement"]
+__all__ = [
+    "WINDOW",
+    "SharedStatement",
+    "Statement",
+    "live_statement",
+    "root_statement",
+    "shared_statement",
+    "window_statement",
+]
 
 
 @dataclass(frozen=True)
@@ -85,38 +92,128 @@ LIVE_GIVEN = {
 
 
 def live_statement(
-    entity: Entity, lists: Mapping[str, Mapping[str, Node]], where: Condition, catalog: Catalog
+    entity: Entity,
+    lists: Mapping[str, Mapping[str, Node]],
+    where: Condition,
+    catalog: Catalog,
+    most_rows: int,
 ) -> Statement:
     """Rows of one commit that match: first a JSON array text for each list, then the row count and the last row's key.
 
     Its parameters include those of LIVE_GIVEN, which the caller gives for each message.
     """
-    # The commit's own times bound the rows already.
     scratch = Scratch(catalog)
-    conditions = Conditions(scratch, bounds=False)
-    objects = Rows(scratch, conditions, 0)
+    conditions = _of_commit(scratch)
     table = scratch.alias()
-    values = {name: scratch.param(GivenParam(name), kind) for name, kind in LIVE_GIVEN.items()}
-    condition = fill(load("graphql.sql")["changed_slots"], row=table, **values)
-    order = ", ".join(f"{table}.{quote(name)}" for name in ("slot", "tx_index", "ordinal", "part"))
+    changed = _changed(scratch, entity, table)
+    limit = scratch.param(GivenParam("limit"), LIVE_GIVEN["limit"])
     rows = (
-        f"SELECT {table}.* FROM {quote_table(entity.table)} {table} "
-        f"WHERE {condition} AND {conditions.condition(where, entity, table)} ORDER BY {order} LIMIT {values['limit']}"
+        f"SELECT {table}.* {changed} AND {conditions.condition(where, entity, table)} "
+        f"ORDER BY {_chain_order(table)} LIMIT {limit}"
     )
     row = scratch.alias()
-    lists_sql = [objects.object(entity, items, row) for items in lists.values()]
-    made = "".join(f'{value} AS "@{index}", ' for index, value in enumerate(lists_sql))
-    arrays = "".join(
-        f'coalesce(json_agg("@r"."@{index}" ORDER BY "@r"."@n"), \'[]\'::json)::text, '
-        for index in range(len(lists_sql))
+    objects = Rows(scratch, Conditions(scratch, bounds=False), most_rows)
+    found = [objects.object(entity, items, row) for items in lists.values()]
+    return Statement(f"SELECT {_told(found, row)} FROM ({rows}) {row}", tuple(scratch.params))
+
+
+@dataclass(frozen=True)
+class SharedStatement:
+    """One statement for many subscriptions that differ in bound values alone.
+
+    text returns, for each subscription that has rows: its number, then what a live statement returns. given: names of
+    LIVE_GIVEN, as $1, $2, … in order. $n behind them is the array of the subscriptions' numbers, then comes an array a
+    parameter: one value a subscription, a list as JSON text of its values' texts.
+    """
+
+    text: str
+    given: tuple[str, ...]
+    params: tuple[Param, ...]
+    lists: tuple[bool, ...]
+
+
+def shared_statement(
+    entity: Entity,
+    lists: Mapping[str, Mapping[str, Node]],
+    where: Condition,
+    catalog: Catalog,
+    most_rows: int,
+) -> SharedStatement:
+    """As live_statement, for any number of subscriptions at once and without a limit."""
+    scratch = SharedScratch(catalog)
+    conditions = _of_commit(scratch)
+    table, row = scratch.alias(), scratch.alias()
+    changed = _changed(scratch, entity, table)
+    matches = conditions.condition(where, entity, row)
+    objects = Rows(scratch, Conditions(scratch, bounds=False), most_rows)
+    found = [objects.object(entity, items, row) for items in lists.values()]
+    told = _told(found, row)
+    return SharedStatement(
+        f'WITH "@f" AS MATERIALIZED ({scratch.subscriptions()}), "@c" AS MATERIALIZED (SELECT {table}.* {changed}) '
+        f'SELECT "@f"."@i", {told} FROM "@f" JOIN "@c" {row} ON {matches} GROUP BY "@f"."@i"',
+        scratch.given,
+        tuple(scratch.params),
+        tuple(kind.endswith("[]") for kind in scratch.kinds),
     )
-    keys = ", ".join(
-        f'(array_agg("@r"."@{name}" ORDER BY "@r"."@n" DESC))[1] AS "{name}"'
-        for name in ("slot", "tx_index", "ordinal", "part")
-    )
-    text = (
-        f'SELECT {arrays}count(*) AS "rows", {keys} FROM (SELECT {made}row_number() OVER () AS "@n", '
-        f'{row}.slot AS "@slot", {row}.tx_index AS "@tx_index", {row}.ordinal AS "@ordinal", {row}.part AS "@part" '
-        f'FROM ({rows}) {row}) "@r"'
-    )
-    return Statement(text, tuple(scratch.params))
+
+
+class SharedScratch(Scratch):
+    """Parameters become columns of "@f", a row a subscription; what the server gives stays a parameter."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        super().__init__(catalog)
+        self.kinds: list[str] = []
+        self._given: dict[str, None] = {}
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        return tuple(self._given)
+
+    def param(self, param: Param, kind: str) -> str:
+        if isinstance(param, GivenParam):
+            self._given.setdefault(param.name)
+            return f"${list(self._given).index(param.name) + 1}::{kind}"
+        self.params.append(param)
+        self.kinds.append(kind)
+        return f'"@f"."@p{len(self.params)}"'
+
+    def subscriptions(self) -> str:
+        """Each subscription's number and values. After everything else was written."""
+        columns, arrays, first = ['"@i"'], [], len(self._given) + 1
+        for number, kind in enumerate(self.kinds, 1):
+            name = f'"@p{number}"'
+            # unnest takes arrays of arrays apart to their values.
+            texts = f"ARRAY(SELECT jsonb_array_elements_text({name}::jsonb))::{kind} AS {name}"
+            columns.append(texts if kind.endswith("[]") else name)
+            arrays.append(f"${first + number}::{'text' if kind.endswith('[]') else kind}[]")
+        names = ", ".join(['"@i"', *(f'"@p{number}"' for number in range(1, len(self.kinds) + 1))])
+        return f"SELECT {', '.join(columns)} FROM unnest({', '.join([f'${first}::integer[]', *arrays])}) AS u ({names})"
+
+
+_KEY = ("slot", "tx_index", "ordinal", "part")
+
+
+def _chain_order(row: str) -> str:
+    return ", ".join(f"{row}.{quote(name)}" for name in _KEY)
+
+
+def _of_commit(scratch: Scratch) -> Conditions:
+    """Conditions on the rows of one commit: its own times and slots have found them already."""
+    return Conditions(scratch, bounds=False, finds=False)
+
+
+def _changed(scratch: Scratch, entity: Entity, table: str) -> str:
+    """FROM and WHERE of the rows that the commit wrote, behind what was delivered of it."""
+    values = {
+        name: scratch.param(GivenParam(name), kind) for name, kind in LIVE_GIVEN.items() if name != "limit"
+    }
+    return f"FROM {quote_table(entity.table)} {table} WHERE {scratch.fragment('changed_slots', row=table, **values)}"
+
+
+def _told(lists: Sequence[str], row: str) -> str:
+    """The columns of a message: each list as JSON text, how many rows, the key of the last."""
+    order = _chain_order(row)
+    arrays = [f"coalesce(json_agg({made} ORDER BY {order}), '[]'::json)::text" for made in lists]
+    behind = ", ".join(f"{row}.{quote(name)} DESC" for name in _KEY)
+    keys = [f"(array_agg({row}.{quote(name)} ORDER BY {behind}))[1] AS {quote(name)}" for name in _KEY]
+    return ", ".join([*arrays, 'count(*) AS "rows"', *keys])

@@ -14,11 +14,15 @@ _SYMBOLS = {Operator.EQ: "=", Operator.GT: ">", Operator.GTE: ">=", Operator.LT:
 
 
 class Conditions:
-    """Writes conditions of one statement. bounds: also what a comparison implies for the block time."""
+    """Writes conditions of one statement.
 
-    def __init__(self, scratch: Scratch, *, bounds: bool = True) -> None:
+    bounds: also what a comparison implies for the block time. finds: also what lets an index find the rows.
+    """
+
+    def __init__(self, scratch: Scratch, *, bounds: bool = True, finds: bool = True) -> None:
         self._scratch = scratch
         self._bounds = bounds
+        self._finds = finds
 
     def tie(self, relation: Relation, entity: Entity, row: str, parent: str) -> str:
         parts = [f"{row}.{quote(there)} = {parent}.{quote(here)}" for there, here in relation.on]
@@ -48,9 +52,12 @@ class Conditions:
         if compare.value is None:
             return f"NOT EXISTS (SELECT FROM {source} WHERE {same} AND {there}.{quote(through.field)} IS NOT NULL)"
         inner = self._compare_column(compare, f"{there}.{quote(through.field)}", None)
+        exists = f"EXISTS (SELECT FROM {source} WHERE {same} AND {inner})"
+        if not self._finds:
+            return exists
         # The array lets an index on the column find the rows; EXISTS holds each to its own stream.
         keys = f"{row}.{quote(through.column)} = ANY (ARRAY(SELECT {key} FROM {source} WHERE {inner}))"
-        return f"{keys} AND EXISTS (SELECT FROM {source} WHERE {same} AND {inner})"
+        return f"{keys} AND {exists}"
 
     def _compare_column(self, compare: Compare, column: str, row: str | None) -> str:
         field, operator = compare.field, compare.operator

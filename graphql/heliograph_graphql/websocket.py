@@ -194,8 +194,7 @@ class Connection:
     async def _send(self) -> None:
         while (frame := await self.outbox.take()) is not None:
             try:
-                async with asyncio.timeout(self._settings.send_timeout_s):
-                    await self._websocket.send_text(frame)
+                await self._send_from(frame)
             except TimeoutError:
                 self.was_slow = True
                 _log.warning("slow_client", send_timeout_s=self._settings.send_timeout_s)
@@ -204,6 +203,19 @@ class Connection:
             except (WebSocketDisconnect, RuntimeError, OSError):
                 self.outbox.close()
                 return
+
+    async def _send_from(self, frame: str | None) -> None:
+        """Sends the frame and all that wait behind it."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        async with asyncio.timeout(self._settings.send_timeout_s) as timeout:
+            while frame is not None:
+                await self._websocket.send_text(frame)
+                # A timer for each frame would cost as much as the frame; a second more of patience costs nothing.
+                if (now := loop.time()) - began > 1.0:
+                    began = now
+                    timeout.reschedule(now + self._settings.send_timeout_s)
+                frame = self.outbox.poll()
 
     async def _receive(self) -> None:
         try:

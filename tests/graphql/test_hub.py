@@ -75,6 +75,7 @@ class Slow:
     """A feed like another whose render waits to be let through."""
 
     key = "slow"
+    family = None
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed

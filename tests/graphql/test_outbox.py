@@ -54,3 +54,11 @@ async def test_close_wakes_who_waits_for_a_frame() -> None:
     await asyncio.sleep(0)
     outbox.close()
     assert await taking is None
+
+
+async def test_polling_takes_what_is_there_and_makes_room() -> None:
+    outbox = Outbox(most_messages=1, most_bytes=1000)
+    assert outbox.poll() is None
+    assert outbox.offer("a") and not outbox.offer("b")
+    assert outbox.poll() == "a"
+    assert outbox.offer("b")
