@@ -34,23 +34,27 @@ class Folded(NamedTuple):
     surprised: bool
 
 
-def fold_flows(current: Position | None, flows: Sequence[Flow]) -> Folded:
+def fold_flows(current: Position | None, flows: Sequence[Flow], start: Decimal | None = None) -> Folded:
     """Every lifecycle that `flows` create or alter, and the changes that they are.
 
     current: the latest lifecycle of that key that is known already, None where there is none.
-    flows: of one position_key, in chain order, all of them after `current`.
+    flows: of one position_key, in chain order, all of them after `current`. start: the signed base before the first of
+    them, where `current` is None and something else than these flows tells it.
 
     Where nothing tells the base, size is None and sides are the flows' own; where what is told contradicts what is
     known, something is not covered: the position goes on as told, `complete: False`.
     """
-    fold = _Fold(current, flows)
+    fold = _Fold(current, flows, start)
     for flow in flows:
         fold.take(flow)
     return Folded(fold.touched, fold.changes, fold.surprised)
 
 
-def find_start(flows: Sequence[Flow]) -> Decimal | None:
-    """The signed base before the first of `flows`, as the first that tells one implies; None where none does."""
+def find_start(flows: Sequence[Flow], seen: Sequence[tuple[int, Decimal]] = ()) -> Decimal | None:
+    """The signed base before the first of `flows`, as the first that tells one implies; None where none does.
+
+    seen: slot, and the signed base behind it as an account showed it; asked where no flow tells.
+    """
     moved = ZERO
     for flow in flows:
         if flow.base_before is not None:
@@ -58,13 +62,18 @@ def find_start(flows: Sequence[Flow]) -> Decimal | None:
         moved = EXACT.add(moved, flow.base_delta)
         if flow.base_after is not None:
             return EXACT.subtract(flow.base_after, moved)
+    for slot, base in seen:
+        for flow in flows:
+            if flow.slot <= slot:
+                base = EXACT.subtract(base, flow.base_delta)
+        return base
     return None
 
 
 class _Fold:
     """base: signed, of the key, None while unknown. entry: quote for which it was entered, None while unknown."""
 
-    def __init__(self, current: Position | None, flows: Sequence[Flow]) -> None:
+    def __init__(self, current: Position | None, flows: Sequence[Flow], start: Decimal | None) -> None:
         self.position = current
         self.touched: list[Position] = []
         self.changes: list[PositionChange] = []
@@ -72,7 +81,7 @@ class _Fold:
         self.entry: Decimal | None = None
         self.base: Decimal | None = ZERO
         if current is None:
-            self.base = find_start(flows)
+            self.base = find_start(flows) if start is None else start
         elif current.status == "open":
             self.base = None if current.size is None else _signed(current.side, current.size)
             self.entry = current.entry_quote
@@ -236,7 +245,7 @@ class _Fold:
         *,
         size_delta: Decimal,
         fee: Decimal,
-        pnl: Decimal = ZERO,
+        pnl: Decimal | None = ZERO,
         part: int = 0,
     ) -> None:
         position = self.position
@@ -290,7 +299,9 @@ class _Fold:
             )
         self._replace(
             wallet=flow.wallet,
-            realized_pnl=None if position.realized_pnl is None else EXACT.add(position.realized_pnl, pnl),
+            realized_pnl=None
+            if position.realized_pnl is None or pnl is None
+            else EXACT.add(position.realized_pnl, pnl),
             fees=EXACT.add(position.fees, fee),
             funding=EXACT.add(position.funding, flow.funding),
             settled_pnl=EXACT.add(position.settled_pnl, flow.settled_pnl),
@@ -363,8 +374,8 @@ def _exponent(value: Decimal) -> int:
     return exponent
 
 
-def _profit(side: Side, quote: Decimal, released: Decimal | None) -> Decimal:
-    """Of closing a part that was entered for `released`; 0 where that is not known, as a position's sums begin late."""
+def _profit(side: Side, quote: Decimal, released: Decimal | None) -> Decimal | None:
+    """Of closing a part that was entered for `released`, None where that is not known."""
     if released is None:
-        return ZERO
+        return None
     return normal(EXACT.subtract(quote, released) if side == "long" else EXACT.subtract(released, quote))

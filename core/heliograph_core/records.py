@@ -24,6 +24,9 @@ FlowKind = Literal["fill", "liquidation", "funding", "settlement"]
 PositionStatus = Literal["open", "closed", "liquidated"]
 END_OF_SLOT = 2**31 - 1
 """tx_index of what an account shows: its state is that behind every transaction of the slot."""
+LiquidationKind = Literal[
+    "perp", "spot", "borrow_for_perp_pnl", "perp_pnl_for_deposit", "perp_bankruptcy", "spot_bankruptcy"
+]
 TransferKind = Literal["deposit", "withdraw", "lock", "release"]
 
 
@@ -141,21 +144,26 @@ class FundingRate(EventRecord, frozen=True, gc=False, kw_only=True):
 
 
 class FundingPayment(EventRecord, frozen=True, gc=False, kw_only=True):
-    """amount: quote, positive when the wallet received it. rate: fraction per hour. size: base, never negative."""
+    """amount: quote, positive when the wallet received it. rate: fraction per hour. size: base, never negative.
+
+    rate and interval_seconds are None where one payment makes up for several intervals.
+    """
 
     market: str
     wallet: str
     position_key: str
     side: Side
     size: Decimal
-    rate: Decimal
-    interval_seconds: int
+    rate: Decimal | None
+    interval_seconds: int | None
     amount: Decimal
 
 
 class Liquidation(EventRecord, frozen=True, gc=False, kw_only=True):
     """liquidation_id: equals the trade_id of the fill that belongs to it, where there is one, so that volume counts once.
 
+    kind: what was liquidated; where it is no perps position, market and position_key are those of the deposit or borrow
+    that was taken, side long for a deposit and short for a borrow. side, price: None where nothing was left to take.
     size: base taken from the position; fee: paid by the liquidated wallet; bad_debt: quote left uncovered, never negative.
     """
 
@@ -164,14 +172,15 @@ class Liquidation(EventRecord, frozen=True, gc=False, kw_only=True):
     wallet: str
     liquidator: str | None
     position_key: str
-    side: Side
+    side: Side | None
     size: Decimal
-    price: Decimal
+    price: Decimal | None
     mark_price: Decimal | None
     quote: Decimal
     fee: Decimal
     realized_pnl: Decimal | None
     bad_debt: Decimal
+    kind: LiquidationKind = "perp"
 
 
 class OraclePrice(EventRecord, frozen=True, gc=False, kw_only=True):
@@ -189,7 +198,7 @@ class Transfer(EventRecord, frozen=True, gc=False, kw_only=True):
     """A movement of collateral. free_delta and locked_delta are signed; amount is the nominal, never negative.
 
     A release gives back the collateral that was locked (amount = -locked_delta) with profit and loss settled:
-    free_delta - amount is the result.
+    free_delta - amount is the result. sub_account: of the wallet, None where the protocol has none.
     """
 
     wallet: str
@@ -201,6 +210,7 @@ class Transfer(EventRecord, frozen=True, gc=False, kw_only=True):
     free_after: Decimal | None
     locked_after: Decimal | None
     position_key: str | None
+    sub_account: str | None = None
 
 
 class Market(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -323,7 +333,10 @@ class Holding(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Balance(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """A wallet's collateral in one asset, after its latest transfer. total is free + locked and not stored."""
+    """A wallet's collateral in one asset, after its latest transfer. total is free + locked and not stored.
+
+    sub_account: of the wallet, empty where the protocol has none. free: negative for a borrow.
+    """
 
     stream: str
     wallet: str
@@ -334,7 +347,19 @@ class Balance(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     updated_slot: int
     updated_tx_index: int
     updated_ordinal: int
+    sub_account: str = ""
+
+
+class Owner(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Whose a sub-account is, for programs whose events name one where others name the wallet.
+
+    wallet: None where this event names the account alone; its address stands for the wallet until that is known.
+    """
+
+    stream: str
+    account: str
+    wallet: str | None
 
 
 Record = PositionChange | Flow | Trade | FundingRate | FundingPayment | Liquidation | OraclePrice | Transfer
-State = Market | MarketState | Position | Balance
+State = Market | MarketState | Position | Balance | Owner

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
 
+from heliograph_core.amounts import EXACT
 from heliograph_core.records import END_OF_SLOT, EventRecord, Holding, Position
 from heliograph_core.sighting import Sighting, ended_since
 
@@ -48,6 +49,19 @@ def marks_of(sightings: Iterable[Sighting], below: int | None = None) -> list[Ma
         if each.gone_slot is not None and each.gone_at is not None:
             found.append(Mark(each.gone_slot, each.gone_at, "gone", each))
     return sorted((mark for mark in found if below is None or mark.slot < below), key=lambda mark: mark.slot)
+
+
+def shown_bases(marks: Iterable[Mark]) -> list[tuple[int, Decimal]]:
+    """Slot and signed base of the moments that tell one: of a life's first moment the account's state is not kept."""
+    return [
+        (mark.slot, ZERO if mark.what == "gone" else _signed(mark.sighting.holding))
+        for mark in marks
+        if mark.what != "first"
+    ]
+
+
+def _signed(held: Holding) -> Decimal:
+    return held.size if held.side == "long" else EXACT.minus(held.size)
 
 
 def where(position: Position) -> Place:
@@ -103,6 +117,9 @@ def goes_on(known: Sighting | None, life: Sighting, position: Position | None) -
 
     known: the latest life before it. Where it cannot, the position is folded anew from everything.
     """
+    if position is not None and position.status == "open" and position.size is None:
+        # With what the account shows, what flows came to is known from the first of them on.
+        return False
     if known is None or not known.open:
         return known is None or known.first_slot != life.first_slot or not life.open
     if known.first_slot == life.first_slot:
@@ -223,7 +240,8 @@ def _take(position: Position, mark: Mark) -> Position:
         ),
         held,
     )
-    return _updated(taken, mark)
+    # What changes led to already is no news.
+    return position if taken == position else _updated(taken, mark)
 
 
 def _entry_quote(position: Position, held: Holding) -> Decimal | None:

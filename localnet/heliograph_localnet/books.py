@@ -33,12 +33,17 @@ TABLES = (
 _STATES = {
     "perps.markets": ("market",),
     "perps.positions": ("position_key", "lifecycle"),
-    "perps.balances": ("wallet", "asset"),
+    "perps.balances": ("wallet", "asset", "sub_account"),
 }
 """Tables of which a later statement changes an earlier row, and what names the row."""
 
 
-_UNSAID: dict[str, dict[str, Any]] = {"perps.position_changes": {"settled_pnl": Decimal(0)}}
+_UNSAID: dict[str, dict[str, Any]] = {
+    "perps.balances": {"sub_account": ""},
+    "perps.liquidations": {"kind": "perp"},
+    "perps.position_changes": {"settled_pnl": Decimal(0)},
+    "perps.transfers": {"sub_account": None},
+}
 """Columns of which most programs say nothing, and what stands there then."""
 
 
@@ -78,7 +83,8 @@ class Books:
                     continue
                 place = {**key, "ordinal": stated.ordinal, "program": stated.program}
                 if stated.table in _STATES:
-                    named = tuple(stated.row[column] for column in _STATES[stated.table])
+                    said = {**_UNSAID.get(stated.table, {}), **stated.row}
+                    named = tuple(said[column] for column in _STATES[stated.table])
                     row = states[stated.table].setdefault(named, {})
                     row.update(_STATEMENTS[stated.table](row, stated, place))
                 else:
@@ -115,7 +121,7 @@ def _market(was: dict[str, Any], stated: Stated, place: dict[str, Any]) -> dict[
 
 
 def _balance(was: dict[str, Any], stated: Stated, place: dict[str, Any]) -> dict[str, Any]:
-    return {"stream": place["stream"], **_updated(place), **stated.row}
+    return {"stream": place["stream"], **_updated(place), **_UNSAID["perps.balances"], **stated.row}
 
 
 def _position(was: dict[str, Any], stated: Stated, place: dict[str, Any]) -> dict[str, Any]:

@@ -249,6 +249,7 @@ def _liquidation(fact: LiquidationExecuted) -> Row:
         "fee": scaled(fact.fee, QUOTE),
         "realized_pnl": scaled(fact.realized_pnl, QUOTE),
         "bad_debt": scaled(fact.bad_debt, QUOTE),
+        "kind": "perp",
     }
 
 
@@ -280,6 +281,7 @@ def _transfer(
         "free_after": scaled(fact.free_after, QUOTE),
         "locked_after": scaled(fact.locked_after, QUOTE),
         "position_key": position,
+        "sub_account": None,
     }
 
 

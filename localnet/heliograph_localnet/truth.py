@@ -256,6 +256,7 @@ def _balance(fact: Fact, place: Place) -> Row:
         "updated_slot": place.slot,
         "updated_tx_index": place.tx_index,
         "updated_ordinal": place.ordinal,
+        "sub_account": "",
     }
 
 

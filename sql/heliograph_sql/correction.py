@@ -52,6 +52,7 @@ async def clear_slots(connection: Any, stream: str, slots: Sequence[int], batch:
         stream,
         [row["wallet"] for row in balances],
         [row["asset"] for row in balances],
+        [row["sub_account"] for row in balances],
     )
     again = [state.market for state in batch.states if isinstance(state, Market)]
     await connection.execute(queries["delete_markets"], stream, slots, again)

@@ -6,13 +6,14 @@ A key has flows or it has not: a program's events tell sides or they do not. Wha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from heliograph_core.flow_fold import fold_flows
+from heliograph_core.flow_fold import find_start, fold_flows
 from heliograph_core.fold import fold
 from heliograph_core.records import Flow, Position, PositionChange
-from heliograph_core.showing import Mark, fold_shown
+from heliograph_core.showing import Mark, fold_shown, shown_bases
 from heliograph_sql.queries import load
 
 Entry = PositionChange | Flow
@@ -32,10 +33,12 @@ def fold_history(current: Position | None, entries: Sequence[Entry], marks: Sequ
     """Folds entries of one key, all of them behind `current`, and what accounts showed of it."""
     changes: list[PositionChange] = []
     surprised = False
+    flows = [entry for entry in entries if isinstance(entry, Flow)]
+    start = find_start(flows, shown_bases(marks)) if flows and current is None else None
 
     def fold_run(position: Position | None, run: Sequence[Entry]) -> Sequence[Position]:
         nonlocal surprised
-        outcome = _fold_run(position, run)
+        outcome = _fold_run(position, run, start if run and run[0] is entries[0] else None)
         changes.extend(outcome.changes)
         surprised = surprised or outcome.surprised
         return outcome.positions
@@ -43,11 +46,11 @@ def fold_history(current: Position | None, entries: Sequence[Entry], marks: Sequ
     return Outcome(fold_shown(current, entries, marks, fold_run), changes, surprised)
 
 
-def _fold_run(current: Position | None, entries: Sequence[Entry]) -> Outcome:
+def _fold_run(current: Position | None, entries: Sequence[Entry], start: Decimal | None) -> Outcome:
     flows = [entry for entry in entries if isinstance(entry, Flow)]
     if not flows:
         return Outcome(fold(current, [one for one in entries if isinstance(one, PositionChange)]), [], False)
-    return Outcome(*fold_flows(current, flows))
+    return Outcome(*fold_flows(current, flows, start))
 
 
 def chain_order(entry: Entry) -> tuple[int, int, int, int]:

@@ -126,6 +126,7 @@ STATE_PLANS: Mapping[type[records.State], TablePlan] = {
     records.Balance: plan_of(records.Balance, "perps", "balances"),
     records.Market: plan_of(records.Market, "perps", "markets"),
     records.MarketState: plan_of(records.MarketState, "perps", "markets"),
+    records.Owner: plan_of(records.Owner, "perps", "owners"),
     records.Position: plan_of(records.Position, "perps", "positions"),
 }
 """Tables of current state. Market and MarketState are two halves of one table."""

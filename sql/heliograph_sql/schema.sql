@@ -1087,7 +1087,8 @@ CREATE TABLE heliograph.retained_balances (
     updated_at timestamp with time zone NOT NULL,
     updated_slot bigint NOT NULL,
     updated_tx_index integer NOT NULL,
-    updated_ordinal integer NOT NULL
+    updated_ordinal integer NOT NULL,
+    sub_account text DEFAULT ''::text NOT NULL
 );
 
 COMMENT ON TABLE heliograph.retained_balances IS 'What each balance was right below streams.retained_from: a correction falls back to it where no later transfer is left.';
@@ -1109,6 +1110,8 @@ COMMENT ON COLUMN heliograph.retained_balances.updated_slot IS 'Its slot.';
 COMMENT ON COLUMN heliograph.retained_balances.updated_tx_index IS 'Its transaction''s position in the block.';
 
 COMMENT ON COLUMN heliograph.retained_balances.updated_ordinal IS 'Its place in the transaction.';
+
+COMMENT ON COLUMN heliograph.retained_balances.sub_account IS 'As in perps.balances.';
 
 CREATE TABLE heliograph.retained_positions (
     stream text NOT NULL,
@@ -2247,7 +2250,8 @@ CREATE TABLE perps.balances (
     updated_at timestamp with time zone NOT NULL,
     updated_slot bigint NOT NULL,
     updated_tx_index integer NOT NULL,
-    updated_ordinal integer NOT NULL
+    updated_ordinal integer NOT NULL,
+    sub_account text DEFAULT ''::text NOT NULL
 );
 
 COMMENT ON TABLE perps.balances IS 'A wallet''s collateral in one asset after its latest transfer; the total is free + locked.';
@@ -2269,6 +2273,8 @@ COMMENT ON COLUMN perps.balances.updated_slot IS 'Slot of the latest transfer.';
 COMMENT ON COLUMN perps.balances.updated_tx_index IS 'tx_index of the latest transfer.';
 
 COMMENT ON COLUMN perps.balances.updated_ordinal IS 'ordinal of the latest transfer.';
+
+COMMENT ON COLUMN perps.balances.sub_account IS 'Sub-account of the wallet, base58; empty where the protocol has none.';
 
 CREATE VIEW perps.candles_15m AS
  SELECT stream,
@@ -2666,8 +2672,8 @@ CREATE TABLE perps.funding_payments (
     position_key text NOT NULL,
     side text NOT NULL,
     size numeric NOT NULL,
-    rate numeric NOT NULL,
-    interval_seconds integer NOT NULL,
+    rate numeric,
+    interval_seconds integer,
     amount numeric NOT NULL,
     CONSTRAINT funding_payments_side_check CHECK ((side = ANY (ARRAY['long'::text, 'short'::text])))
 );
@@ -2700,9 +2706,9 @@ COMMENT ON COLUMN perps.funding_payments.side IS 'long or short: side of the pos
 
 COMMENT ON COLUMN perps.funding_payments.size IS 'Base, never negative: size of the position at the payment.';
 
-COMMENT ON COLUMN perps.funding_payments.rate IS 'Fraction per hour that was applied; positive when longs pay shorts.';
+COMMENT ON COLUMN perps.funding_payments.rate IS 'Fraction per hour; NULL where the protocol does not say.';
 
-COMMENT ON COLUMN perps.funding_payments.interval_seconds IS 'Seconds that the payment is for.';
+COMMENT ON COLUMN perps.funding_payments.interval_seconds IS 'Seconds that the payment covers; NULL where the protocol does not say.';
 
 COMMENT ON COLUMN perps.funding_payments.amount IS 'Quote; positive when the wallet received it, negative when it paid.';
 
@@ -2773,14 +2779,16 @@ CREATE TABLE perps.liquidations (
     wallet text NOT NULL,
     liquidator text,
     position_key text NOT NULL,
-    side text NOT NULL,
+    side text,
     size numeric NOT NULL,
-    price numeric NOT NULL,
+    price numeric,
     mark_price numeric,
     quote numeric NOT NULL,
     fee numeric NOT NULL,
     realized_pnl numeric,
     bad_debt numeric NOT NULL,
+    kind text DEFAULT 'perp'::text NOT NULL,
+    CONSTRAINT liquidations_kind_check CHECK ((kind = ANY (ARRAY['perp'::text, 'spot'::text, 'borrow_for_perp_pnl'::text, 'perp_pnl_for_deposit'::text, 'perp_bankruptcy'::text, 'spot_bankruptcy'::text]))),
     CONSTRAINT liquidations_side_check CHECK ((side = ANY (ARRAY['long'::text, 'short'::text])))
 );
 
@@ -2812,11 +2820,11 @@ COMMENT ON COLUMN perps.liquidations.liquidator IS 'Wallet that took the positio
 
 COMMENT ON COLUMN perps.liquidations.position_key IS 'The position, as in perps.positions.';
 
-COMMENT ON COLUMN perps.liquidations.side IS 'long or short: side of the liquidated position.';
+COMMENT ON COLUMN perps.liquidations.side IS 'long or short; a deposit is long, a borrow short; NULL where nothing was left of the position.';
 
 COMMENT ON COLUMN perps.liquidations.size IS 'Base taken from the position, never negative.';
 
-COMMENT ON COLUMN perps.liquidations.price IS 'Quote per base of the fill.';
+COMMENT ON COLUMN perps.liquidations.price IS 'Quote per base at which it was taken; NULL of a bankruptcy.';
 
 COMMENT ON COLUMN perps.liquidations.mark_price IS 'Quote per base; NULL where the protocol does not say.';
 
@@ -2827,6 +2835,8 @@ COMMENT ON COLUMN perps.liquidations.fee IS 'Quote; positive: paid by the liquid
 COMMENT ON COLUMN perps.liquidations.realized_pnl IS 'Quote; profit positive, loss negative; before fee; NULL where the protocol does not say.';
 
 COMMENT ON COLUMN perps.liquidations.bad_debt IS 'Quote that nobody could cover, never negative.';
+
+COMMENT ON COLUMN perps.liquidations.kind IS 'What was liquidated. perp: a position. Of a program with deposits and borrows also spot (a borrow for a deposit), borrow_for_perp_pnl, perp_pnl_for_deposit (what was taken is the borrow or the deposit, in the market of its asset), perp_bankruptcy and spot_bankruptcy (bad_debt that others bear).';
 
 CREATE TABLE perps.markets (
     stream text NOT NULL,
@@ -3008,6 +3018,20 @@ COMMENT ON COLUMN perps.oracle_prices.price IS 'Quote per base.';
 COMMENT ON COLUMN perps.oracle_prices.confidence IS 'Half-width in quote per base; NULL where unknown.';
 
 COMMENT ON COLUMN perps.oracle_prices.publish_time IS 'When the oracle published it, as the oracle says.';
+
+CREATE TABLE perps.owners (
+    stream text NOT NULL,
+    account text NOT NULL,
+    wallet text
+);
+
+COMMENT ON TABLE perps.owners IS 'Whose each sub-account is: programs whose events name an account where others name the wallet.';
+
+COMMENT ON COLUMN perps.owners.stream IS 'The stream that the row belongs to.';
+
+COMMENT ON COLUMN perps.owners.account IS 'Address of the sub-account, base58.';
+
+COMMENT ON COLUMN perps.owners.wallet IS 'Its owner, base58; NULL until an event or the account tells: until then the account''s own address stands for it.';
 
 CREATE TABLE perps.position_changes (
     stream text NOT NULL,
@@ -3299,6 +3323,7 @@ CREATE TABLE perps.transfers (
     free_after numeric,
     locked_after numeric,
     position_key text,
+    sub_account text,
     CONSTRAINT transfers_kind_check CHECK ((kind = ANY (ARRAY['deposit'::text, 'withdraw'::text, 'lock'::text, 'release'::text])))
 );
 
@@ -3337,6 +3362,8 @@ COMMENT ON COLUMN perps.transfers.free_after IS 'Asset units free after it; NULL
 COMMENT ON COLUMN perps.transfers.locked_after IS 'Asset units locked after it; NULL where the protocol does not say.';
 
 COMMENT ON COLUMN perps.transfers.position_key IS 'The position that it was locked for or released from; NULL for deposits and withdrawals.';
+
+COMMENT ON COLUMN perps.transfers.sub_account IS 'Sub-account of the wallet, base58; NULL where the protocol has none.';
 
 CREATE VIEW perps.volume_1h AS
  SELECT stream,
@@ -3407,7 +3434,7 @@ ALTER TABLE ONLY heliograph.incidents
     ADD CONSTRAINT incidents_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY heliograph.retained_balances
-    ADD CONSTRAINT retained_balances_pkey PRIMARY KEY (stream, wallet, asset);
+    ADD CONSTRAINT retained_balances_pkey PRIMARY KEY (stream, wallet, asset, sub_account);
 
 ALTER TABLE ONLY heliograph.retained_positions
     ADD CONSTRAINT retained_positions_pkey PRIMARY KEY (stream, position_key);
@@ -3491,7 +3518,7 @@ ALTER TABLE ONLY heliograph_rollup.storage
     ADD CONSTRAINT storage_pkey PRIMARY KEY (only_row);
 
 ALTER TABLE ONLY perps.balances
-    ADD CONSTRAINT balances_pkey PRIMARY KEY (stream, wallet, asset);
+    ADD CONSTRAINT balances_pkey PRIMARY KEY (stream, wallet, asset, sub_account);
 
 ALTER TABLE ONLY perps.flows
     ADD CONSTRAINT flows_pkey PRIMARY KEY (block_time, slot, tx_index, ordinal, stream, part);
@@ -3510,6 +3537,9 @@ ALTER TABLE ONLY perps.markets
 
 ALTER TABLE ONLY perps.oracle_prices
     ADD CONSTRAINT oracle_prices_pkey PRIMARY KEY (block_time, slot, tx_index, ordinal, stream, part);
+
+ALTER TABLE ONLY perps.owners
+    ADD CONSTRAINT owners_pkey PRIMARY KEY (stream, account);
 
 ALTER TABLE ONLY perps.position_changes
     ADD CONSTRAINT position_changes_pkey PRIMARY KEY (block_time, slot, tx_index, ordinal, stream, part);
@@ -3588,6 +3618,8 @@ CREATE INDEX liquidations_by_wallet ON perps.liquidations USING btree (wallet, b
 CREATE INDEX markets_by_symbol ON perps.markets USING btree (symbol, stream, market);
 
 CREATE INDEX oracle_prices_by_market ON perps.oracle_prices USING btree (market, block_time, slot, tx_index, ordinal, stream, part);
+
+CREATE INDEX owners_by_wallet ON perps.owners USING btree (wallet, stream, account);
 
 CREATE INDEX position_changes_by_market ON perps.position_changes USING btree (market, block_time, slot, tx_index, ordinal, stream, part);
 

@@ -26,7 +26,7 @@ async def write_states(
     """
     queries = load("states.sql")
     refused: list[Refused] = []
-    balances = _latest(Balance, states, lambda b: (b.wallet, b.asset), _when)
+    balances = _latest(Balance, states, lambda b: (b.wallet, b.asset, b.sub_account), _when)
     refused += await _write(connection, queries["upsert_balances"], STATE_PLANS[Balance], balances, careful)
     markets = _latest(Market, states, lambda m: (m.market,), lambda _: ())
     slots = [account_slots.get(market.market) for market in markets]

@@ -32,6 +32,7 @@ from heliograph_sql.folded_slots import find_origins, runs_of
 from heliograph_sql.folding import finish_refold, fold_live, mark_dirty, prepare_refold
 from heliograph_sql.idls import UndecodedPlace
 from heliograph_sql.json_text import json_text
+from heliograph_sql.owners import Owners, write_owners
 from heliograph_sql.prepared import Prepared, prepare
 from heliograph_sql.queries import load
 from heliograph_sql.row_writing import Written, has_doubles, write_rows
@@ -72,6 +73,7 @@ class Writer:
         self._event_tables = event_tables if event_tables is not None else NO_TABLES
         self._figures = figures or CommitFigures()
         self._idl_count = idl_count
+        self._owners = Owners(database, stream)
 
     async def claim(self, first: int, last: int) -> None:
         """Keeps other writers from first..last for `claim_ttl_s` seconds; again prolongs. WriteConflict where taken."""
@@ -91,7 +93,7 @@ class Writer:
     async def prepare(self, batch: Batch) -> Prepared:
         """Encodes the batch, so that `commit` only sends it: while one batch is sent, the next can be prepared."""
         self._check(batch)
-        return await prepare(batch, self._event_tables)
+        return await prepare(await self._owners.name(batch), self._event_tables)
 
     async def commit(self, given: Batch | Prepared, *, epoch: int | None) -> int:
         """Writes the batch and covers its range; the commit's seq.
@@ -237,6 +239,7 @@ class Writer:
                 stored, refused = await write_accounts(
                     connection, self.stream, accounts, self._event_tables, careful=careful
                 )
+                await write_owners(connection, self.stream, states)
                 refused += await write_states(connection, states, slots, careful=careful)
                 refused += await show_holdings(
                     connection,
@@ -388,6 +391,7 @@ class Writer:
     async def _write(self, connection: Any, prepared: Prepared, epoch: int | None, careful: bool) -> Written:
         batch = prepared.batch
         written = await write_rows(connection, prepared, careful=careful)
+        await write_owners(connection, self.stream, batch.states)
         refused = await write_states(connection, batch.states, {}, careful=careful)
         entries = [
             record

@@ -106,14 +106,14 @@ def test_what_is_told_later_says_what_was_there_before_the_first_flow() -> None:
     flows = [flow(5, "-1", "10"), flow(6, "-3", "33"), funding(7, "1", "2")]
     assert find_start(flows) == 6
     folded = fold_flows(None, flows)
-    assert brief(folded.positions) == [(1, "long", "open", 2, 0, False)]
+    assert brief(folded.positions) == [(1, "long", "open", 2, None, False)]
     assert kinds(folded.changes)[:2] == [(5, 0, "decrease", "long", -1, 5), (6, 0, "decrease", "long", -3, 2)]
     assert folded.positions[0].entry_price is None
 
 
 def test_without_a_word_of_the_base_nothing_is_claimed() -> None:
     folded = fold_flows(None, [flow(1, "1", "10"), flow(2, "-1", "12")])
-    assert brief(folded.positions) == [(1, "long", "open", None, 0, False)]
+    assert brief(folded.positions) == [(1, "long", "open", None, None, False)]
 
 
 def test_a_fill_that_says_what_it_closed_tells_side_and_profit_by_itself() -> None:
@@ -148,7 +148,7 @@ def test_a_contradiction_is_believed_and_told() -> None:
 def test_what_a_settlement_says_of_the_entry_counts() -> None:
     told = flow(2, "0", kind="settlement", base_after=D(2), entry_quote_after=D("21.5"))
     folded = fold_flows(None, [flow(1, "-1", "10"), told, flow(3, "-2", "22")])
-    assert folded.positions[0].realized_pnl == D("0.5")
+    assert [one.realized_pnl for one in folded.changes] == [None, 0, D("0.5")]
 
 
 def test_a_settlement_of_what_ended_before_anything_is_known_is_of_no_position() -> None:

@@ -27,7 +27,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "perps.transfers": _EVENT_KEY,
     "perps.markets": ("market",),
     "perps.positions": ("position_key", "opened_slot", "opened_tx_index", "opened_ordinal"),
-    "perps.balances": ("wallet", "asset"),
+    "perps.balances": ("wallet", "asset", "sub_account"),
     "heliograph.transactions": ("slot", "tx_index"),
 }
 """Every canonical table, and the record of transactions, with what names a row in it."""

@@ -103,7 +103,7 @@ async def test_late_history_makes_changes_anew_and_corrects_their_slots_alone(
     flows = [flow(make, 1, 2, 20), flow(make, 100, -1, 12), flow(make, 900, 0, base_after=D(1))]
     await writer.commit(make.batch(100, 900, flows[1:]), epoch=epoch)
     assert await fetch(BRIEF) == [
-        (100, 0, "decrease", "long", -1, 1, 0),
+        (100, 0, "decrease", "long", -1, 1, None),
         (900, 0, "funding", "long", 0, 1, 0),
     ]
     await Writer(database, "s", "late").commit(make.batch(1, 1, flows[:1], origin="backfill"), epoch=None)

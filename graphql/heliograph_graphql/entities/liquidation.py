@@ -11,7 +11,20 @@ from heliograph_graphql.entities.chain import (
     position_id,
     transaction,
 )
-from heliograph_graphql.entity import Entity, Field, Kind
+from heliograph_graphql.entity import Choice, Entity, Field, Kind
+
+KIND = Choice(
+    "LiquidationKind",
+    "What a liquidation took.",
+    {
+        "perp": "A perps position, or a part of it.",
+        "spot": "A borrow, for a deposit.",
+        "borrow_for_perp_pnl": "A borrow, for profit of a perps market.",
+        "perp_pnl_for_deposit": "A deposit, with a loss of a perps market.",
+        "perp_bankruptcy": "Nothing was left: a loss of a perps market that others bear.",
+        "spot_bankruptcy": "Nothing was left: a borrow that others bear.",
+    },
+)
 
 ENTITY = Entity(
     name="Liquidation",
@@ -31,9 +44,10 @@ ENTITY = Entity(
         Field("liquidator", Kind.TEXT, "Wallet of the liquidator.", nullable=True),
         Field("position_key", Kind.TEXT, "The protocol's own key of the position."),
         position_id("position_of_event"),
-        Field("side", SIDE, "Side of the liquidated position."),
+        Field("kind", KIND, "What was liquidated."),
+        Field("side", SIDE, "Side of the liquidated position.", nullable=True),
         Field("size", Kind.DECIMAL, "Size taken from the position.", unit="base"),
-        Field("price", Kind.DECIMAL, "Price it was taken at.", unit="quote per base"),
+        Field("price", Kind.DECIMAL, "Price it was taken at.", unit="quote per base", nullable=True),
         Field("mark_price", Kind.DECIMAL, "Mark price then.", unit="quote per base", nullable=True),
         Field("quote", Kind.DECIMAL, "Price times size.", unit="quote"),
         Field("fee", Kind.DECIMAL, "Paid by the liquidated wallet.", unit="quote"),

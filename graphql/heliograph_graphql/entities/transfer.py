@@ -42,6 +42,7 @@ ENTITY = Entity(
             sortable=False,
         ),
         position_id("position_of_transfer"),
+        Field("sub_account", Kind.TEXT, "Sub-account of the wallet.", nullable=True, sortable=False),
     ),
     relations=(transaction(),),
 )

@@ -38,15 +38,16 @@ SELECT format(
 -- Balances whose latest word came from these slots.
 DELETE FROM perps.balances
 WHERE stream = $1 AND updated_slot = ANY ($2::bigint[])
-RETURNING wallet, asset;
+RETURNING wallet, asset, sub_account;
 
 -- name: restore_balances
 -- The latest word that is left.
 INSERT INTO perps.balances (
-    stream, wallet, asset, free, locked, updated_at, updated_slot, updated_tx_index, updated_ordinal
+    stream, wallet, asset, free, locked, updated_at, updated_slot, updated_tx_index, updated_ordinal, sub_account
 )
-SELECT $1, wanted.wallet, wanted.asset, t.free_after, t.locked_after, t.block_time, t.slot, t.tx_index, t.ordinal
-FROM unnest($2::text[], $3::text[]) AS wanted (wallet, asset)
+SELECT $1, wanted.wallet, wanted.asset, t.free_after, t.locked_after, t.block_time, t.slot, t.tx_index, t.ordinal,
+    wanted.sub_account
+FROM unnest($2::text[], $3::text[], $4::text[]) AS wanted (wallet, asset, sub_account)
 CROSS JOIN LATERAL (
     (
         SELECT free_after, locked_after, block_time, slot, tx_index, ordinal
@@ -54,6 +55,7 @@ CROSS JOIN LATERAL (
         WHERE stream = $1
           AND wallet = wanted.wallet
           AND asset = wanted.asset
+          AND coalesce(sub_account, '') = wanted.sub_account
           AND free_after IS NOT NULL
           AND locked_after IS NOT NULL
         ORDER BY block_time DESC, slot DESC, tx_index DESC, ordinal DESC, part DESC
@@ -63,11 +65,11 @@ CROSS JOIN LATERAL (
     -- Where the transfers are past their retention.
     SELECT free, locked, updated_at, updated_slot, updated_tx_index, updated_ordinal
     FROM heliograph.retained_balances
-    WHERE stream = $1 AND wallet = wanted.wallet AND asset = wanted.asset
+    WHERE stream = $1 AND wallet = wanted.wallet AND asset = wanted.asset AND sub_account = wanted.sub_account
     ORDER BY slot DESC, tx_index DESC, ordinal DESC
     LIMIT 1
 ) AS t
-ON CONFLICT (stream, wallet, asset) DO NOTHING;
+ON CONFLICT (stream, wallet, asset, sub_account) DO NOTHING;
 
 -- name: delete_markets
 -- Markets that were created in these slots and are not created there again.

@@ -88,14 +88,15 @@ ON CONFLICT (stream, position_key) DO UPDATE SET lifecycle = excluded.lifecycle,
 
 -- name: retain_balances
 INSERT INTO heliograph.retained_balances (
-    stream, wallet, asset, free, locked, updated_at, updated_slot, updated_tx_index, updated_ordinal
+    stream, wallet, asset, free, locked, updated_at, updated_slot, updated_tx_index, updated_ordinal, sub_account
 )
-SELECT DISTINCT ON (wallet, asset) stream, wallet, asset, free_after, locked_after, block_time, slot, tx_index, ordinal
+SELECT DISTINCT ON (wallet, asset, coalesce(sub_account, ''))
+    stream, wallet, asset, free_after, locked_after, block_time, slot, tx_index, ordinal, coalesce(sub_account, '')
 FROM perps.transfers
 WHERE stream = $1 AND slot >= $2 AND slot < $3 AND block_time < $4
   AND free_after IS NOT NULL AND locked_after IS NOT NULL
-ORDER BY wallet, asset, block_time DESC, slot DESC, tx_index DESC, ordinal DESC, part DESC
-ON CONFLICT (stream, wallet, asset) DO UPDATE SET
+ORDER BY wallet, asset, coalesce(sub_account, ''), block_time DESC, slot DESC, tx_index DESC, ordinal DESC, part DESC
+ON CONFLICT (stream, wallet, asset, sub_account) DO UPDATE SET
     free = excluded.free,
     locked = excluded.locked,
     updated_at = excluded.updated_at,

@@ -3,18 +3,18 @@
 -- name: upsert_balances
 -- The latest transfer wins, whenever it is written.
 INSERT INTO perps.balances (
-    stream, wallet, asset, free, locked, updated_at, updated_slot, updated_tx_index, updated_ordinal
+    stream, wallet, asset, free, locked, updated_at, updated_slot, updated_tx_index, updated_ordinal, sub_account
 )
 SELECT
     stream, wallet, asset, free, locked, to_timestamp(updated_at), updated_slot, updated_tx_index,
-    updated_ordinal
+    updated_ordinal, sub_account
 FROM unnest(
     $1::text[], $2::text[], $3::text[], $4::numeric[], $5::numeric[], $6::bigint[], $7::bigint[], $8::integer[],
-    $9::integer[]
+    $9::integer[], $10::text[]
 ) AS given (
-    stream, wallet, asset, free, locked, updated_at, updated_slot, updated_tx_index, updated_ordinal
+    stream, wallet, asset, free, locked, updated_at, updated_slot, updated_tx_index, updated_ordinal, sub_account
 )
-ON CONFLICT (stream, wallet, asset) DO UPDATE SET
+ON CONFLICT (stream, wallet, asset, sub_account) DO UPDATE SET
     free = excluded.free,
     locked = excluded.locked,
     updated_at = excluded.updated_at,
