@@ -1,15 +1,17 @@
-"""What the API does, as figures: requests, WebSocket clients, subscriptions."""
+"""What the API does, as figures: requests, live clients, subscriptions."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from typing import Protocol
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from heliograph_core.figure import Figure, Histogram, Reading
-from heliograph_graphql.websocket import Connection
+from heliograph_graphql.outbox import Outbox
 
 REQUESTS = Figure(
     "heliograph_api_requests_total", "counter", "HTTP requests answered.", ("route", "method", "status")
@@ -17,7 +19,9 @@ REQUESTS = Figure(
 SECONDS = Figure(
     "heliograph_api_request_seconds", "histogram", "Time from a request to the end of its answer.", ("route",)
 )
-CLIENTS = Figure("heliograph_api_websockets", "gauge", "WebSocket clients connected.")
+CLIENTS = Figure(
+    "heliograph_api_websockets", "gauge", "Clients connected by WebSocket, or that are sent events over HTTP."
+)
 SUBSCRIPTIONS = Figure("heliograph_api_subscriptions", "gauge", "Operations that these clients follow.")
 MESSAGES = Figure("heliograph_api_messages_total", "counter", "Messages of subscriptions queued for clients.")
 SLOW = Figure(
@@ -28,6 +32,21 @@ OUTBOX_LIMIT = Figure("heliograph_api_outbox_limit", "gauge", "Messages that may
 
 OTHER = "other"
 _METHODS = frozenset({"GET", "POST", "HEAD", "OPTIONS"})
+
+
+class LiveClient(Protocol):
+    """Somebody who follows something, by whichever protocol."""
+
+    outbox: Outbox
+    messages: int
+    was_slow: bool
+
+    @property
+    def subscriptions(self) -> int:
+        """Operations under way."""
+
+    def go_away(self) -> None:
+        """The server stops."""
 
 
 class ApiFigures:
@@ -44,7 +63,7 @@ class ApiFigures:
         OUTBOX_LIMIT,
     )
 
-    def __init__(self, clients: Collection[Connection], queue_messages: int) -> None:
+    def __init__(self, clients: Collection[LiveClient], queue_messages: int) -> None:
         self._clients = clients
         self._queue_messages = queue_messages
         self._requests: Counter[tuple[str, str, str]] = Counter()
@@ -55,7 +74,7 @@ class ApiFigures:
         self._requests[route, method if method in _METHODS else OTHER, str(status)] += 1
         self._seconds.setdefault(route, Histogram()).observe(seconds)
 
-    def left(self, client: Connection) -> None:
+    def left(self, client: LiveClient) -> None:
         """A client is gone: what it took still counts."""
         self._messages += client.messages
         self._slow += client.was_slow
@@ -88,15 +107,20 @@ class Measured:
         began = time.monotonic()
         # Stands where the application raises before it answers: the server then answers 500.
         status = 500
+        answered: float | None = None
 
         async def note(message: Message) -> None:
-            nonlocal status
+            nonlocal status, answered
             if message["type"] == "http.response.start":
                 status = message["status"]
+                kind = Headers(raw=message.get("headers", [])).get("content-type", "")
+                if kind.startswith("text/event-stream"):
+                    # It ends when the client leaves, which says nothing of how fast anything was.
+                    answered = time.monotonic()
             await send(message)
 
         try:
             await self._app(scope, receive, note)
         finally:
             route = scope["path"] if scope["path"] in self._routes else OTHER
-            self._figures.answered(route, scope["method"], status, time.monotonic() - began)
+            self._figures.answered(route, scope["method"], status, (answered or time.monotonic()) - began)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from importlib import resources
 
 import structlog
@@ -18,7 +18,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
 from heliograph_core.figure import FigureSource
-from heliograph_graphql.api_figures import ApiFigures, Measured
+from heliograph_graphql.api_figures import ApiFigures, LiveClient, Measured
+from heliograph_graphql.event_stream import EventStreams
 from heliograph_graphql.executor import Executor
 from heliograph_graphql.failures import INTERNAL, STOPPING, show
 from heliograph_graphql.gateway.keys import Admission, KeyRing
@@ -47,13 +48,13 @@ def create_app(
 
     figures: of what else runs in this process, for /metrics.
 
-    Routes: /graphql (GET, POST, graphql-transport-ws), /api/* (REST), /schema.graphql, /health, /ready, /metrics.
+    Routes: /graphql (GET, POST, Server-Sent Events, graphql-transport-ws), /api/* (REST), /schema.graphql, /health, /ready, /metrics.
     """
     settings = settings or ApiSettings()
     executor = Executor(database, settings)
     tail = Tail(database, poll_interval_s=settings.poll_interval_s, window=settings.tail_window)
     hub = Hub(database, tail, renders_at_once=settings.renders_at_once)
-    clients: set[Connection] = set()
+    clients: set[LiveClient] = set()
     live: list[asyncio.Task[None]] = []
     stopping = threading.Event()
     own = ApiFigures(clients, settings.queue_messages)
@@ -64,17 +65,24 @@ def create_app(
     operations = PersistedOperations(listed, gateway.persisted_operations)
     limits = RateLimits(gateway)
     admission = Admission(KeyRing(database, gateway.key_cache_s), limits, required=gateway.require_key)
-    endpoint = GraphQLEndpoint(executor, settings, operations, page)
     sdl = executor.schema.as_str()
+
+    @contextmanager
+    def connected(client: LiveClient) -> Iterator[None]:
+        clients.add(client)
+        try:
+            yield
+        finally:
+            clients.discard(client)
+            own.left(client)
+
+    events = EventStreams(executor, hub, settings, connected)
+    endpoint = GraphQLEndpoint(executor, settings, operations, events, page)
 
     async def websocket(socket: WebSocket) -> None:
         connection = Connection(socket, executor, hub, settings, admission, operations)
-        clients.add(connection)
-        try:
+        with connected(connection):
             await connection.run()
-        finally:
-            clients.discard(connection)
-            own.left(connection)
 
     async def health(_: HttpRequest) -> Response:
         return Response(b'{"alive":true}', media_type="application/json")

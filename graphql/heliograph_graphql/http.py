@@ -1,4 +1,4 @@
-"""GraphQL over HTTP: POST, GET for queries, and the query page for browsers."""
+"""GraphQL over HTTP: POST, GET for queries, both as Server-Sent Events too, and the query page for browsers."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from typing import Any
 
 import msgspec
 import orjson
+from graphql import GraphQLError
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import HTMLResponse, Response
 
+from heliograph_core.errors import HeliographError
+from heliograph_graphql.event_stream import EventStreams, accepts_events
 from heliograph_graphql.executor import Answer, Executor, Request
-from heliograph_graphql.failures import BAD_REQUEST, RequestError, refuse
+from heliograph_graphql.failures import BAD_REQUEST, RequestError, http_status, refuse, show
 from heliograph_graphql.gateway.persisted import PersistedOperations
 from heliograph_graphql.rest.negotiation import entity_tag, held_versions
 from heliograph_graphql.settings import ApiSettings
@@ -35,10 +38,16 @@ class GraphQLEndpoint:
     """POST /graphql and GET /graphql."""
 
     def __init__(
-        self, executor: Executor, settings: ApiSettings, operations: PersistedOperations, page: str
+        self,
+        executor: Executor,
+        settings: ApiSettings,
+        operations: PersistedOperations,
+        events: EventStreams,
+        page: str,
     ) -> None:
         """page: the HTML that a browser gets."""
         self._executor = executor
+        self._events = events
         self._settings = settings
         self._operations = operations
         self._page = page
@@ -55,7 +64,7 @@ class GraphQLEndpoint:
             request = Request(text, read.operationName, read.variables or {})
         except RequestError as error:
             return _respond(Answer(orjson.dumps({"errors": error.errors}), error.status), http)
-        return _respond(await self._executor.execute(request), http)
+        return await self._answer(http, request)
 
     async def get(self, http: HttpRequest) -> Response:
         given = http.query_params
@@ -72,7 +81,18 @@ class GraphQLEndpoint:
             request = Request(text, given.get("operationName") or None, variables, held)
         except RequestError as error:
             return _respond(Answer(orjson.dumps({"errors": error.errors}), error.status), http)
-        return _respond(await self._executor.execute(request), http)
+        return await self._answer(http, request)
+
+    async def _answer(self, http: HttpRequest, request: Request) -> Response:
+        if not accepts_events(http):
+            return _respond(await self._executor.execute(request), http)
+        try:
+            return await self._events.respond(http, request)
+        except RequestError as error:
+            return _respond(Answer(orjson.dumps({"errors": error.errors}), error.status), http)
+        except (GraphQLError, HeliographError) as error:
+            shown = [show(error)]
+            return _respond(Answer(orjson.dumps({"errors": shown}), http_status(shown)), http)
 
 
 async def _body(http: HttpRequest) -> bytes:

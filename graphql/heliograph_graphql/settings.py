@@ -64,6 +64,8 @@ class ApiSettings:
     """How long a WebSocket client may take to accept one message."""
     init_timeout_s: float = 10.0
     """How long a WebSocket client may take to say connection_init."""
+    keep_alive_s: float = 15.0
+    """How long a client that is sent events over HTTP hears nothing before it gets a comment, so that no proxy ends it."""
     message_rows: int = 1000
     """Most rows in one subscription message; a larger commit is sent in several."""
     renders_at_once: int = 4

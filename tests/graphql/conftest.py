@@ -275,8 +275,9 @@ class Server:
 
     def __init__(self, database: Database, settings: ApiSettings) -> None:
         self.connections = Connections(settings.gateway)
+        self._app = create_app(database, settings)
         config = uvicorn.Config(
-            create_app(database, settings),
+            self._app,
             port=0,
             log_level="warning",
             timeout_graceful_shutdown=5,
@@ -293,6 +294,8 @@ class Server:
                 await self._task
 
     async def stop(self) -> None:
+        """As the command does it: live clients first, which would be waited for."""
+        self._app.state.drain()
         self._server.should_exit = True
         if self._task is not None:
             await self._task

@@ -1,0 +1,164 @@
+"""Subscriptions as Server-Sent Events, for those who want no WebSocket: one operation a request.
+
+https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md, "distinct connections mode": events `next` with a result each,
+then `complete`. Each event's id is the cursor behind it, so that a browser's EventSource, which sends the last id when it
+connects again by itself, resumes without a hole. A server that stops ends the response without `complete`, for the same reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import orjson
+import structlog
+from graphql import GraphQLError, OperationType
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response, StreamingResponse
+
+from heliograph_core.errors import CursorError, HeliographError
+from heliograph_graphql.executor import Executor, Request
+from heliograph_graphql.failures import RequestError, show
+from heliograph_graphql.hub import Hub, slow
+from heliograph_graphql.outbox import Outbox
+from heliograph_graphql.render import Feed
+from heliograph_graphql.settings import ApiSettings
+
+MEDIA_TYPE = "text/event-stream"
+_COMPLETE = "event: complete\ndata:\n\n"
+_MOST_JOINED = 64
+"""Events that are sent as one piece where so many wait."""
+
+_log = structlog.get_logger(__name__)
+
+
+class EventStream:
+    """One client; a Receiver of the hub."""
+
+    def __init__(self, settings: ApiSettings) -> None:
+        self.outbox = Outbox(most_messages=settings.queue_messages, most_bytes=settings.queue_bytes)
+        self.subscriptions = 1
+        self.messages = 0
+        """Messages that were queued for the client."""
+        self.was_slow = False
+        """Whether it was ended because it took too little."""
+        self._cursor: str | None = None
+
+    def began(self, cursor: str) -> None:
+        self._cursor = cursor
+        # Without data it is no event, and yet the id from which a client resumes that is cut off before the first one.
+        self.outbox.force(f"id: {cursor}\n\n")
+
+    def offer(self, payload: str, cursor: str) -> None:
+        if self.outbox.offer(_event(payload, cursor)):
+            self.messages += 1
+            self._cursor = cursor
+        elif not self.outbox.closed:
+            self.was_slow = True
+            _log.warning("slow_client", kind=MEDIA_TYPE)
+            self.fail(slow(self._cursor))
+
+    async def put(self, payload: str, cursor: str) -> None:
+        await self.outbox.put(_event(payload, cursor))
+        self.messages += 1
+        self._cursor = cursor
+
+    def fail(self, error: dict[str, Any]) -> None:
+        if self._cursor is not None:
+            error["extensions"].setdefault("cursor", self._cursor)
+        self.end(orjson.dumps({"errors": [error]}).decode())
+
+    def end(self, payload: str) -> None:
+        """The last result, then `complete`."""
+        self.outbox.force(_event(payload, None) + _COMPLETE)
+        self.outbox.close()
+
+    def go_away(self) -> None:
+        """The server stops: what waits is sent, then the client connects again and resumes."""
+        self.outbox.close()
+
+
+def _event(payload: str, cursor: str | None) -> str:
+    # The payloads are JSON as PostgreSQL and orjson write it: no line ends outside of strings, none unescaped inside.
+    return f"{'' if cursor is None else f'id: {cursor}{chr(10)}'}event: next\ndata: {payload}\n\n"
+
+
+Arrived = Callable[[EventStream], contextlib.AbstractContextManager[None]]
+
+
+class EventStreams:
+    """Answers requests that accept text/event-stream."""
+
+    def __init__(self, executor: Executor, hub: Hub, settings: ApiSettings, arrived: Arrived) -> None:
+        """arrived: counts a client among those connected inside its block."""
+        self._executor = executor
+        self._hub = hub
+        self._settings = settings
+        self._arrived = arrived
+
+    async def respond(self, http: HttpRequest, request: Request) -> Response:
+        """The response that streams. Raises RequestError, GraphQLError for an operation that cannot run."""
+        operation = self._executor.documents.operation(request.query, request.operation_name)
+        stream = EventStream(self._settings)
+        feed = None
+        if operation.kind is OperationType.SUBSCRIPTION:
+            feed, after = self._executor.feed(request)
+            after = http.headers.get("last-event-id") or after
+            events = self._follow(stream, feed, after)
+        else:
+            events = self._once(stream, request)
+        return StreamingResponse(
+            events, media_type=MEDIA_TYPE, headers={"cache-control": "no-store", "x-accel-buffering": "no"}
+        )
+
+    async def _once(self, stream: EventStream, request: Request) -> AsyncIterator[str]:
+        answer = await self._executor.execute(request)
+        stream.end(answer.body.decode())
+        async for text in self._sent(stream):
+            yield text
+
+    async def _follow(self, stream: EventStream, feed: Feed, after: str | None) -> AsyncIterator[str]:
+        with self._arrived(stream):
+            joining = asyncio.create_task(self._join(stream, feed, after))
+            try:
+                async for text in self._sent(stream):
+                    yield text
+            finally:
+                # Closed first: who joins now is told of it and leaves again.
+                stream.outbox.close()
+                joining.cancel()
+                await asyncio.gather(joining, return_exceptions=True)
+                self._hub.leave(feed, stream)
+
+    async def _join(self, stream: EventStream, feed: Feed, after: str | None) -> None:
+        try:
+            await self._hub.subscribe(feed, after, stream)
+        except RequestError as error:
+            stream.end(orjson.dumps({"errors": error.errors}).decode())
+        except (CursorError, GraphQLError, HeliographError) as error:
+            stream.end(orjson.dumps({"errors": [show(error)]}).decode())
+
+    async def _sent(self, stream: EventStream) -> AsyncIterator[str]:
+        """What waits, as it comes; a comment where nothing comes, so that nobody in between takes it for dead."""
+        # A first byte at once: the client sees that it is connected.
+        yield ":\n\n"
+        while True:
+            try:
+                async with asyncio.timeout(self._settings.keep_alive_s):
+                    event = await stream.outbox.take()
+            except TimeoutError:
+                yield ":\n\n"
+                continue
+            if event is None:
+                return
+            joined = [event]
+            while len(joined) < _MOST_JOINED and (event := stream.outbox.poll()) is not None:
+                joined.append(event)
+            yield "".join(joined)
+
+
+def accepts_events(http: HttpRequest) -> bool:
+    """Whether the client asks for Server-Sent Events."""
+    return MEDIA_TYPE in http.headers.get("accept", "").lower()
