@@ -40,7 +40,7 @@ from heliograph_indexer.idl.model import Idl
 from heliograph_indexer.idl.reader import read_idl
 from heliograph_indexer.settings import HealSettings
 from heliograph_sql.batch import Batch, TransactionRow
-from heliograph_sql.copy_encoder import copy_encoder
+from heliograph_sql.copy_encoder import OPTIONS, encode
 from heliograph_sql.database import Database
 from heliograph_sql.embedded import EmbeddedServer
 from heliograph_sql.event_tables import EventTables
@@ -241,7 +241,7 @@ class Contest:
         chunks = []
         for batch in self._batches:
             (table,) = (table for table in rows_by_table(batch, self._tables) if table.plan == plan)
-            chunks.append(copy_encoder(plan, table.access).encode(table.rows))
+            chunks.append(encode(plan, table.rows, table.turn))
         found: dict[str, list[float]] = {"asyncpg": [], "psycopg": []}
         for _ in range(ROUNDS):
             found["asyncpg"].append(await self._by_asyncpg(plan, chunks))
@@ -307,14 +307,17 @@ class Contest:
         connection = await asyncpg.connect(self._url)
         try:
             start = time.perf_counter()
-            await connection.copy_to_table(plan.name, schema_name=plan.schema, source=source(), format="text")
+            await connection.copy_to_table(plan.name, schema_name=plan.schema, source=source(), **OPTIONS)
             return self.rows / (time.perf_counter() - start)
         finally:
             await connection.close()
 
     def _by_psycopg(self, plan: TablePlan, chunks: Sequence[bytes]) -> float:
         self._empty()
-        target = sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(plan.schema, plan.name))
+        options = sql.SQL(", ").join(
+            sql.SQL("{} {}").format(sql.SQL(name), sql.Literal(value)) for name, value in OPTIONS.items()
+        )
+        target = sql.SQL("COPY {} FROM STDIN ({})").format(sql.Identifier(plan.schema, plan.name), options)
         with psycopg.connect(self._url) as connection, connection.cursor() as cursor:
             start = time.perf_counter()
             with cursor.copy(target) as copy:

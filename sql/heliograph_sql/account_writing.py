@@ -12,7 +12,7 @@ from typing import Any
 
 from heliograph_core.account import AccountState
 from heliograph_core.errors import DatabaseError
-from heliograph_sql.copy_encoder import RowRefused
+from heliograph_sql.copy_encoder import RowRefused, Turn, by_position
 from heliograph_sql.copying import Refused, copy_rows, copy_what_fits
 from heliograph_sql.event_tables import EventTables
 from heliograph_sql.json_text import json_text
@@ -98,17 +98,19 @@ async def _write_typed(
         table = tables.accounts.get((program, name))
         if table is not None and address in changed:
             gone.setdefault(table.plan, set()).add(address)
-    rows: dict[TablePlan, list[Any]] = {}
+    rows: dict[str, tuple[Turn, list[AccountState]]] = {}
     for account in accounts:
         table = tables.accounts.get((account.program, account.name)) if account.name is not None else None
         if table is not None and account.lamports:
-            rows.setdefault(table.plan, []).append(table.account_row(account))
+            rows.setdefault(table.plan.name, (table.turn_accounts, []))[1].append(account)
             gone.setdefault(table.plan, set()).add(account.address)
     refused: list[Refused] = []
     for plan in sorted(gone, key=lambda plan: plan.full_name):
         delete = await connection.fetchval(load("typed.sql")["write_delete_accounts"], plan.schema, plan.name)
         await connection.execute(delete, sorted(gone[plan]))
-        refused += await _copy(connection, plan, rows.get(plan, []), careful)
+        if plan.name in rows:
+            turn, those = rows[plan.name]
+            refused += await _copy(connection, plan, those, turn, careful)
     return refused
 
 
@@ -139,16 +141,16 @@ async def _write_history(
     # The same state may be seen twice in one slot: the later word counts.
     delete = await connection.fetchval(load("typed.sql")["write_delete_seen"], plan.schema, plan.name)
     await connection.execute(delete, *[[row[place] for row in rows] for place in range(3)])
-    return await _copy(connection, plan, rows, careful)
+    return await _copy(connection, plan, rows, by_position, careful)
 
 
-async def _copy(connection: Any, plan: TablePlan, rows: Sequence[Any], careful: bool) -> list[Refused]:
-    if not rows:
-        return []
+async def _copy(
+    connection: Any, plan: TablePlan, rows: Sequence[Any], turn: Turn, careful: bool
+) -> list[Refused]:
     if careful:
-        return await copy_what_fits(connection, plan, rows, access="position")
+        return await copy_what_fits(connection, plan, rows, turn=turn)
     try:
-        await copy_rows(connection, plan, rows, access="position")
+        await copy_rows(connection, plan, rows, turn=turn)
     except RowRefused as error:
         raise DatabaseError(str(error)) from error
     return []

@@ -9,11 +9,11 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from heliograph_sql.copy_encoder import Access, RowRefused, copy_encoder
+from heliograph_sql.copy_encoder import OPTIONS, RowRefused, Turn, by_attribute, encode
 from heliograph_sql.plan import TablePlan
 
-ROWS_AT_ONCE = 1000
-"""Rows that are encoded before the event loop runs again: a few milliseconds."""
+ROWS_AT_ONCE = 500
+"""Rows that are encoded before the event loop runs again: one to two milliseconds."""
 
 # Data exception, integrity constraint violation, program limit exceeded (an index entry that is too long).
 _REFUSING_CLASSES = frozenset({"22", "23", "54"})
@@ -48,16 +48,16 @@ async def encode_rows(
     plan: TablePlan,
     rows: Sequence[Any],
     altered: Callable[[Any], object] | None = None,
-    access: Access = "attribute",
+    turn: Turn | None = None,
 ) -> list[bytes]:
     """COPY data of all rows, in chunks; the event loop runs between them. Raises RowRefused.
 
-    altered: called with rows whose text held NUL.
+    altered: called with rows whose text held NUL. turn: None for structs.
     """
-    encoder = copy_encoder(plan, access)
+    turn = turn or by_attribute(plan)
     chunks = []
     for start in range(0, len(rows), ROWS_AT_ONCE):
-        chunks.append(encoder.encode(rows[start : start + ROWS_AT_ONCE], altered))
+        chunks.append(encode(plan, rows[start : start + ROWS_AT_ONCE], turn, altered))
         await asyncio.sleep(0)
     return chunks
 
@@ -70,7 +70,7 @@ async def copy_chunks(connection: Any, plan: TablePlan, chunks: Sequence[bytes])
             yield chunk
 
     await connection.copy_to_table(
-        plan.name, schema_name=plan.schema, columns=plan.column_names, source=source(), format="text"
+        plan.name, schema_name=plan.schema, columns=plan.column_names, source=source(), **OPTIONS
     )
 
 
@@ -79,10 +79,10 @@ async def copy_rows(
     plan: TablePlan,
     rows: Sequence[Any],
     altered: Callable[[Any], object] | None = None,
-    access: Access = "attribute",
+    turn: Turn | None = None,
 ) -> None:
     """Writes all rows or raises: RowRefused, with nothing sent, or what asyncpg raises."""
-    await copy_chunks(connection, plan, await encode_rows(plan, rows, altered, access))
+    await copy_chunks(connection, plan, await encode_rows(plan, rows, altered, turn))
 
 
 async def copy_what_fits(
@@ -90,7 +90,7 @@ async def copy_what_fits(
     plan: TablePlan,
     rows: Sequence[Any],
     altered: Callable[[Any], object] | None = None,
-    access: Access = "attribute",
+    turn: Turn | None = None,
 ) -> list[Refused]:
     """Writes every row that the table can hold and returns the others. Inside a transaction only.
 
@@ -101,7 +101,7 @@ async def copy_what_fits(
     seen: list[Any] = []
     try:
         async with connection.transaction():
-            await copy_rows(connection, plan, rows, seen.append, access)
+            await copy_rows(connection, plan, rows, seen.append, turn)
     except (RowRefused, asyncpg.PostgresError) as error:
         if not is_refusal(error):
             raise
@@ -114,6 +114,6 @@ async def copy_what_fits(
         return []
     middle = len(rows) // 2
     return [
-        *await copy_what_fits(connection, plan, rows[:middle], altered, access),
-        *await copy_what_fits(connection, plan, rows[middle:], altered, access),
+        *await copy_what_fits(connection, plan, rows[:middle], altered, turn),
+        *await copy_what_fits(connection, plan, rows[middle:], altered, turn),
     ]

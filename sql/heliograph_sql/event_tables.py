@@ -8,8 +8,7 @@ NULL in rows that were written before the IDL had them, so that a layout may gro
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter, itemgetter
 from typing import Any, Literal
 
@@ -18,6 +17,7 @@ import msgspec
 from heliograph_core.account import AccountState
 from heliograph_core.event import Event
 from heliograph_core.instruction import InstructionCall
+from heliograph_sql.copy_encoder import Columns
 from heliograph_sql.plan import Column, PgType, TablePlan
 from heliograph_sql.typed_names import column_name, free_name, snake, type_suffix
 
@@ -78,6 +78,10 @@ PRIMARY_KEYS: Mapping[Kind, tuple[str, ...]] = {
     "history": ("block_time", "slot", "address"),
     "unknown": ("block_time", "slot", "tx_index", "position"),
 }
+_EVENT_GETTERS = [attrgetter(name) for name in ("block_time", "slot", "tx_index", "ordinal", "signature")]
+"""Of an event's key; what else stands before the fields is the event's own."""
+_CALL_GETTERS = [attrgetter(column.name) for column in _CALL]
+_ACCOUNT_GETTERS = [attrgetter(column.name) for column in KEYS_OF["account"]]
 _PREFIXES: Mapping[Kind, str] = {
     "event": "",
     "account": "account_",
@@ -131,59 +135,43 @@ class EventTable(msgspec.Struct, frozen=True):
         """As declared, with precision."""
         return tuple(column.type for column in self.columns)
 
-    def values(self, fields: Mapping[Any, Any], since: int) -> tuple[Any, ...]:
-        """A value a column, NULL for what the event lacks."""
-        order = self.orders.get(since)
-        if order is None:
-            order = self.orders[self.layout.since]
-        try:
-            return _getter(order)(fields)
-        except KeyError:
-            # A column of another IDL asks for None, which no field is called.
-            return tuple([fields.get(name) for name in order])
+    def turn_events(self, events: Sequence[Event]) -> Columns:
+        """The columns of events that are stored here: keys, then a value a field, NULL for what an event lacks."""
+        keys = [event.key for event in events]
+        return [
+            *(list(map(get, keys)) for get in _EVENT_GETTERS),
+            [event.program for event in events],
+            [event.caller for event in events],
+            *self._values([event.fields for event in events], [event.since for event in events]),
+        ]
 
-    def row(self, event: Event) -> EventRow:
-        """The event as its table takes it."""
-        return EventRow(_key_values(event) + self.values(event.fields, event.since))
-
-    def call_row(self, call: InstructionCall) -> InstructionRow:
-        """The instruction as its table, or that of unknown ones, takes it."""
-        keys = (*_call_keys(call), call.others)
+    def turn_calls(self, calls: Sequence[InstructionCall]) -> Columns:
+        """The columns of instructions, here or in the table of unknown ones."""
+        keys = [*(list(map(get, calls)) for get in _CALL_GETTERS), [call.others for call in calls]]
         if self.layout.kind == "unknown":
-            return InstructionRow((*keys, call.data, call.reason))
-        return InstructionRow(keys + self.values(call.fields, call.since))
+            return [*keys, [call.data for call in calls], [call.reason for call in calls]]
+        return [*keys, *self._values([call.fields for call in calls], [call.since for call in calls])]
 
-    def account_row(self, state: AccountState) -> AccountRow:
-        """The account, open and decoded, as its table takes it."""
-        values = self.values(state.fields or {}, state.since)
-        return AccountRow((state.address, state.program, state.slot, state.lamports, *values))
+    def turn_accounts(self, states: Sequence[AccountState]) -> Columns:
+        """The columns of accounts that are open and decoded."""
+        return [
+            *(list(map(get, states)) for get in _ACCOUNT_GETTERS),
+            *self._values([state.fields or {} for state in states], [state.since for state in states]),
+        ]
 
-
-class EventRow(tuple[Any, ...]):
-    """A row of an event table, by position; its place by name."""
-
-    __slots__ = ()
-    block_time = property(itemgetter(0))
-    slot = property(itemgetter(1))
-    tx_index = property(itemgetter(2))
-    ordinal = property(itemgetter(3))
-    signature = property(itemgetter(4))
-    program = property(itemgetter(5))
-
-
-class InstructionRow(tuple[Any, ...]):
-    """A row of an instruction table, by position."""
-
-    __slots__ = ()
-    slot = property(itemgetter(1))
-
-
-class AccountRow(tuple[Any, ...]):
-    """A row of an account table, by position."""
-
-    __slots__ = ()
-    address = property(itemgetter(0))
-    slot = property(itemgetter(2))
+    def _values(self, rows: Sequence[Mapping[Any, Any]], since: Sequence[int]) -> Columns:
+        found = [self.orders.get(each, self.orders[self.layout.since]) for each in set(since)]
+        if len(found) == 1:
+            try:
+                return [list(map(itemgetter(name), rows)) for name in found[0]]
+            except KeyError:
+                # A column of another IDL asks for None, which no field is called.
+                return [[row.get(name) for row in rows] for name in found[0]]
+        orders = dict(zip(set(since), found, strict=True))
+        return [
+            [row.get(orders[each][place]) for row, each in zip(rows, since, strict=True)]
+            for place in range(len(self.columns))
+        ]
 
 
 class EventTables(Mapping[tuple[str, str], EventTable]):
@@ -330,43 +318,3 @@ class _Columns:
 def base_type(declared: str) -> PgType:
     """`numeric(20,0)` is numeric. ValueError for a type that rows are not encoded to."""
     return PgType(declared.partition("(")[0].strip())
-
-
-def rows_of(tables: EventTables, events: Sequence[Event]) -> dict[TablePlan, list[EventRow]]:
-    """The events that have a table, as rows."""
-    # By name: hashing a plan means hashing all its columns.
-    named: dict[tuple[str, str], list[Event]] = {}
-    for event in events:
-        named.setdefault((event.program, event.name), []).append(event)
-    found: dict[TablePlan, list[EventRow]] = {}
-    for name, those in named.items():
-        table = tables.events.get(name)
-        if table is not None:
-            found.setdefault(table.plan, []).extend(map(table.row, those))
-    return found
-
-
-def call_rows_of(
-    tables: EventTables, calls: Sequence[InstructionCall]
-) -> dict[TablePlan, list[InstructionRow]]:
-    """The instructions as rows; those that no layout fits in the table of unknown ones, where there is one."""
-    found: dict[TablePlan, list[InstructionRow]] = {}
-    for call in calls:
-        table = tables.instructions.get((call.program, call.name)) if call.name is not None else None
-        table = table or tables.unknown
-        if table is not None:
-            found.setdefault(table.plan, []).append(table.call_row(call))
-    return found
-
-
-_key_values = attrgetter(
-    "key.block_time", "key.slot", "key.tx_index", "key.ordinal", "key.signature", "program", "caller"
-)
-_call_keys = attrgetter(*(column.name for column in _CALL))
-
-
-@cache
-def _getter(names: tuple[str | None, ...]) -> Callable[[Mapping[Any, Any]], tuple[Any, ...]]:
-    if len(names) < 2:
-        return lambda values: tuple([values[name] for name in names])
-    return itemgetter(*names)

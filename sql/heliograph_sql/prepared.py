@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from heliograph_sql.batch import Batch
-from heliograph_sql.copy_encoder import Access, RowRefused
+from heliograph_sql.copy_encoder import RowRefused, Turn
 from heliograph_sql.copying import encode_rows
 from heliograph_sql.event_tables import EventTables
 from heliograph_sql.plan import TablePlan
@@ -20,7 +20,7 @@ class PreparedTable(msgspec.Struct):
 
     plan: TablePlan
     rows: Sequence[Any]
-    access: Access
+    turn: Turn
     chunks: list[bytes]
     altered: list[Any]
 
@@ -36,11 +36,11 @@ class Prepared(msgspec.Struct, frozen=True):
 async def prepare(batch: Batch, tables: EventTables) -> Prepared:
     """Encodes everything that is written by COPY; the event loop runs in between."""
     made = [
-        PreparedTable(table.plan, table.rows, table.access, [], []) for table in rows_by_table(batch, tables)
+        PreparedTable(table.plan, table.rows, table.turn, [], []) for table in rows_by_table(batch, tables)
     ]
     try:
         for table in made:
-            table.chunks = await encode_rows(table.plan, table.rows, table.altered.append, table.access)
+            table.chunks = await encode_rows(table.plan, table.rows, table.altered.append, table.turn)
     except RowRefused as error:
         return Prepared(batch, made, error)
     return Prepared(batch, made)

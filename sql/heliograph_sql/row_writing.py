@@ -13,10 +13,9 @@ from heliograph_core.event import Channel
 from heliograph_sql.batch import Batch, Incident
 from heliograph_sql.copy_encoder import RowRefused
 from heliograph_sql.copying import Refused, copy_chunks, copy_rows, copy_what_fits
-from heliograph_sql.event_tables import EventRow
 from heliograph_sql.plan import TablePlan
 from heliograph_sql.prepared import Prepared
-from heliograph_sql.rows import SIGNATURES, UNDECODED, UndecodedRow, place_of, undecoded_rows
+from heliograph_sql.rows import SIGNATURES, UNDECODED, UndecodedRow, key_of, place_of, undecoded_rows
 
 NUL_REASON = "text holds NUL, which PostgreSQL cannot store: the row has U+2400 in its place"
 RECORD_CHANNEL = "record"
@@ -56,7 +55,7 @@ async def write_rows(connection: Any, prepared: Prepared, *, careful: bool) -> W
             refused += doubles
             left_out = {id(double.row) for double in doubles}
             rows = [row for row in table.rows if id(row) not in left_out]
-            refused += await copy_what_fits(connection, table.plan, rows, altered.append, table.access)
+            refused += await copy_what_fits(connection, table.plan, rows, altered.append, table.turn)
         else:
             await copy_chunks(connection, table.plan, table.chunks)
             altered += table.altered
@@ -111,20 +110,20 @@ def _set_aside(batch: Batch, rows: Sequence[tuple[Any, str]]) -> list[UndecodedR
     for row, reason in rows:
         if place_of(row) is None:
             continue
-        original = batch.originals.get((row.slot, row.tx_index, row.ordinal))
-        channel, data = RECORD_CHANNEL, b""
+        key = key_of(row)
+        original = batch.originals.get((key.slot, key.tx_index, key.ordinal))
         if original is not None:
             channel, data = str(Channel(original.channel)), original.data
         else:
-            data = msgspec.json.encode(list(row) if isinstance(row, EventRow) else row)
+            channel, data = RECORD_CHANNEL, msgspec.json.encode(row)
         found.append(
             UndecodedRow(
                 batch.stream,
-                row.block_time,
-                row.slot,
-                row.tx_index,
-                row.ordinal,
-                row.signature,
+                key.block_time,
+                key.slot,
+                key.tx_index,
+                key.ordinal,
+                key.signature,
                 row.program,
                 channel,
                 data,

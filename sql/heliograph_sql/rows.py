@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 
-from heliograph_core.event import Undecoded
+from heliograph_core.event import Event, Undecoded
+from heliograph_core.instruction import InstructionCall
 from heliograph_core.records import Record
 from heliograph_sql.batch import Batch
-from heliograph_sql.copy_encoder import Access
-from heliograph_sql.event_tables import EventTables, call_rows_of, rows_of
+from heliograph_sql.copy_encoder import Turn, by_attribute
+from heliograph_sql.event_tables import EventTable, EventTables
 from heliograph_sql.plan import RECORD_PLANS, TablePlan, plan_of
 
 
@@ -61,12 +62,16 @@ SIGNATURES = plan_of(_Signature, "heliograph", "signatures")
 UNDECODED = plan_of(UndecodedRow, "heliograph", "undecoded")
 
 
+_RECORD_TURNS = {kind: by_attribute(plan) for kind, plan in RECORD_PLANS.items()}
+_TRANSACTION_TURN, _SIGNATURE_TURN = by_attribute(TRANSACTIONS), by_attribute(SIGNATURES)
+
+
 class TableRows(msgspec.Struct, frozen=True):
-    """Rows of one table."""
+    """Rows of one table, in their own shape, and what turns them into its columns."""
 
     plan: TablePlan
     rows: Sequence[Any]
-    access: Access = "attribute"
+    turn: Turn
 
 
 def rows_by_table(batch: Batch, tables: EventTables) -> list[TableRows]:
@@ -98,14 +103,31 @@ def rows_by_table(batch: Batch, tables: EventTables) -> list[TableRows]:
         signatures.append(
             _Signature(transaction.signature, batch.stream, row.block_time, row.slot, transaction.tx_index)
         )
-    written = [TableRows(RECORD_PLANS[kind], rows) for kind, rows in records.items()]
+    written = [TableRows(RECORD_PLANS[kind], rows, _RECORD_TURNS[kind]) for kind, rows in records.items()]
     if transactions:
-        written += [TableRows(TRANSACTIONS, transactions), TableRows(SIGNATURES, signatures)]
-    written += [TableRows(plan, rows, "position") for plan, rows in rows_of(tables, batch.events).items()]
-    written += [
-        TableRows(plan, rows, "position") for plan, rows in call_rows_of(tables, batch.instructions).items()
-    ]
+        written.append(TableRows(TRANSACTIONS, transactions, _TRANSACTION_TURN))
+        written.append(TableRows(SIGNATURES, signatures, _SIGNATURE_TURN))
+    written += _typed_rows(batch, tables)
     return sorted(written, key=lambda table: table.plan.full_name)
+
+
+def _typed_rows(batch: Batch, tables: EventTables) -> list[TableRows]:
+    """The events and instructions that have a table. Instructions that no layout fits go to that of unknown ones."""
+    events: dict[tuple[str, str], list[Event]] = defaultdict(list)
+    for event in batch.events:
+        events[event.program, event.name].append(event)
+    found = [
+        TableRows(table.plan, those, table.turn_events)
+        for name, those in events.items()
+        if (table := tables.events.get(name)) is not None
+    ]
+    calls: dict[str, tuple[EventTable, list[InstructionCall]]] = {}
+    for call in batch.instructions:
+        table = tables.instructions.get((call.program, call.name)) if call.name is not None else None
+        table = table or tables.unknown
+        if table is not None:
+            calls.setdefault(table.plan.name, (table, []))[1].append(call)
+    return [*found, *(TableRows(table.plan, those, table.turn_calls) for table, those in calls.values())]
 
 
 def undecoded_rows(stream: str, undecoded: Iterable[Undecoded]) -> list[UndecodedRow]:
@@ -127,7 +149,13 @@ def undecoded_rows(stream: str, undecoded: Iterable[Undecoded]) -> list[Undecode
     ]
 
 
+def key_of(row: Any) -> Any:
+    """What holds the row's block_time, slot, tx_index, ordinal and signature, as far as it has them."""
+    return row.key if isinstance(row, Event) else row
+
+
 def place_of(row: Any) -> tuple[int, int, int, int] | None:
     """(slot, tx_index, ordinal, part), what tells rows of one table apart; None for rows without an ordinal."""
-    ordinal = getattr(row, "ordinal", None)
-    return None if ordinal is None else (row.slot, row.tx_index, ordinal, getattr(row, "part", 0))
+    key = key_of(row)
+    ordinal = getattr(key, "ordinal", None)
+    return None if ordinal is None else (key.slot, key.tx_index, ordinal, getattr(row, "part", 0))

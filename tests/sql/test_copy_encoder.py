@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from heliograph_core.records import Trade
-from heliograph_sql.copy_encoder import CopyEncoder, RowRefused, copy_encoder
+from heliograph_sql.copy_encoder import RowRefused, by_attribute, by_position, encode
 from heliograph_sql.copying import copy_rows, copy_what_fits
 from heliograph_sql.plan import RECORD_PLANS, Column, PgType, TablePlan
 
@@ -99,7 +99,7 @@ async def round_trip(url: str, rows: list[tuple[Any, ...]]) -> tuple[list[Any], 
             f"CREATE TEMP TABLE every_type (number bigint GENERATED ALWAYS AS IDENTITY, {columns})"
         )
         await copy_rows(
-            connection, TablePlan("pg_temp", PLAN.name, PLAN.columns), rows, altered.append, "position"
+            connection, TablePlan("pg_temp", PLAN.name, PLAN.columns), rows, altered.append, by_position
         )
         found = await connection.fetch(
             f"SELECT {', '.join(PLAN.column_names)} FROM every_type ORDER BY number"
@@ -163,9 +163,9 @@ BAD: list[tuple[PgType, Any]] = [
 
 @pytest.mark.parametrize(("kind", "value"), BAD, ids=repr)
 def test_a_value_of_another_kind_is_refused_and_the_table_named(kind: PgType, value: Any) -> None:
-    encoder = copy_encoder(TablePlan("public", "one", (Column("only", kind, False),)), "position")
+    plan = TablePlan("public", "one", (Column("only", kind, False),))
     with pytest.raises(RowRefused, match=r"^public\.one: "):
-        encoder.encode([(value,)])
+        encode(plan, [(value,)], by_position)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ async def test_a_number_that_is_too_large_is_refused_and_nothing_else(
     try:
         await connection.execute(f"CREATE TABLE one (amount {kind})")
         async with connection.transaction():
-            refused = await copy_what_fits(connection, plan, [(1,), (value,), (2,)], access="position")
+            refused = await copy_what_fits(connection, plan, [(1,), (value,), (2,)], turn=by_position)
         assert [one.row for one in refused] == [(value,)]
         assert [row[0] for row in await connection.fetch("SELECT amount FROM one ORDER BY 1")] == [1, 2]
     finally:
@@ -197,14 +197,4 @@ def test_structs_and_tuples_encode_alike(make: Any) -> None:
     plan = RECORD_PLANS[Trade]
     trade = make.trade(5)
     values = tuple(getattr(trade, name) for name in plan.column_names)
-    assert copy_encoder(plan).encode([trade]) == copy_encoder(plan, "position").encode([values])
-
-
-def test_an_encoder_is_made_once() -> None:
-    assert copy_encoder(RECORD_PLANS[Trade]) is copy_encoder(RECORD_PLANS[Trade])
-
-
-def test_a_type_without_an_encoding_is_a_type_error() -> None:
-    column = Column("x", "uuid", False)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="no COPY encoding for uuid"):
-        CopyEncoder(TablePlan("public", "t", (column,)), "attribute")
+    assert encode(plan, [trade], by_attribute(plan)) == encode(plan, [values], by_position)
