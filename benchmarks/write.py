@@ -34,6 +34,7 @@ from heliograph_core.event import Channel, Event, EventKey
 from heliograph_core.records import Trade
 from heliograph_core.slot import Slot
 from heliograph_core.transaction import Transaction
+from heliograph_indexer.committing import Committer
 from heliograph_indexer.event_layouts import event_layouts
 from heliograph_indexer.idl.decoder import Decoder
 from heliograph_indexer.idl.model import Idl
@@ -46,7 +47,6 @@ from heliograph_sql.embedded import EmbeddedServer
 from heliograph_sql.event_tables import EventTables
 from heliograph_sql.migrate import migrate
 from heliograph_sql.plan import TablePlan
-from heliograph_sql.prepared import Prepared
 from heliograph_sql.rows import rows_by_table
 from heliograph_sql.streams import add_stream
 from heliograph_sql.table_making import make_tables
@@ -65,7 +65,7 @@ TRANSACTIONS_A_SLOT = 25
 SLOTS_A_SECOND = 4
 ROWS = int(os.environ.get("HELIOGRAPH_BENCH_ROWS", "100000"))
 ROUNDS = int(os.environ.get("HELIOGRAPH_BENCH_ROUNDS", "5"))
-BATCH_ROWS = HealSettings().batch_rows
+HEAL = HealSettings()
 
 
 def main() -> int:
@@ -136,7 +136,7 @@ def _batches(corpus: EventCorpus, fill: Fill) -> Iterator[Batch]:
         transactions: list[TransactionRow] = []
         rows: list[Event | Trade] = []
         first = slot
-        while len(rows) + len(transactions) < BATCH_ROWS:
+        while len(rows) + len(transactions) < HEAL.batch_rows:
             block_time = GENESIS + (slot - FIRST_SLOT) // SLOTS_A_SECOND
             here = []
             for tx_index in range(TRANSACTIONS_A_SLOT):
@@ -251,18 +251,15 @@ class Contest:
     async def _ours(self) -> float:
         self._empty()
         writer = Writer(self._database, STREAM, "bench", event_tables=self._tables)
-        # As the pipeline does it: the next batch is encoded while one is sent.
-        ready: asyncio.Queue[Prepared] = asyncio.Queue(1)
-
-        async def prepare() -> None:
-            for batch in self._batches:
-                await ready.put(await writer.prepare(batch))
-
+        # As a backfill's pipeline does it.
+        committer = Committer(
+            self._database, writer, epoch=None, retry_s=1.0, retry_max_s=1.0, at_once=HEAL.commits_at_once
+        )
+        batches: asyncio.Queue[Batch | None] = asyncio.Queue()
+        for batch in (*self._batches, None):
+            batches.put_nowait(batch)
         start = time.perf_counter()
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(prepare())
-            for _ in self._batches:
-                await writer.commit(await ready.get(), epoch=None)
+        await committer.run(batches)
         return self.rows / (time.perf_counter() - start)
 
     def _copy(self, form: str) -> float:

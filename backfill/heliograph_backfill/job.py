@@ -16,10 +16,10 @@ import msgspec
 from heliograph_backfill.plan import make_plan
 from heliograph_core.errors import DatabaseUnavailable, RpcUnavailable
 from heliograph_core.intervals import SlotSet
+from heliograph_indexer.committing import Committed
 from heliograph_indexer.filling import Filler
 from heliograph_indexer.genesis import bind_cluster
 from heliograph_indexer.pieces import Piece
-from heliograph_indexer.pipeline import Committed
 from heliograph_indexer.protocol import Protocol
 from heliograph_indexer.rpc.backoff import Backoff
 from heliograph_indexer.rpc.cluster import Cluster

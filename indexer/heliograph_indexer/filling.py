@@ -17,9 +17,10 @@ import structlog
 from heliograph_core.errors import DatabaseUnavailable, IdlConflict, WriteConflict
 from heliograph_core.intervals import SlotSet
 from heliograph_indexer.batching import BatchLimits
+from heliograph_indexer.committing import Committed
 from heliograph_indexer.event_store import open_event_tables, open_layouts
 from heliograph_indexer.pieces import Piece, pieces
-from heliograph_indexer.pipeline import Committed, Pipeline, QueueDepth
+from heliograph_indexer.pipeline import Pipeline, QueueDepth
 from heliograph_indexer.protocol import Protocol
 from heliograph_indexer.rpc.backoff import Backoff
 from heliograph_indexer.rpc.cluster import Cluster
@@ -204,6 +205,8 @@ class Filler:
                     heal.batch_rows, heal.batch_bytes, heal.batch_age_s, max(1, self._hand.spans - 1)
                 ),
                 spans_in_hand=self._hand.spans,
+                # Whoever follows the healer is sent its commits in order; of a backfill nobody is told.
+                at_once=heal.commits_at_once if self._origin == "backfill" else 1,
                 on_commit=self._on_commit,
             )
             source = RpcSource(

@@ -14,9 +14,10 @@ import structlog
 
 from heliograph_core.errors import DatabaseUnavailable, RpcError, RpcRefused
 from heliograph_core.intervals import SlotSet
+from heliograph_indexer.committing import Committed
 from heliograph_indexer.filling import Filler
 from heliograph_indexer.pieces import Piece
-from heliograph_indexer.pipeline import Committed, QueueDepth
+from heliograph_indexer.pipeline import QueueDepth
 from heliograph_indexer.protocol import Protocol
 from heliograph_indexer.rpc.cluster import Cluster
 from heliograph_indexer.rpc.pool import Caller

@@ -27,12 +27,13 @@ from heliograph_core.errors import (
 from heliograph_indexer.account_store import AccountStore, Reached
 from heliograph_indexer.accounts import AccountFeed, CommitAccounts
 from heliograph_indexer.beginning import live_begins
+from heliograph_indexer.committing import Committed
 from heliograph_indexer.decode import Layouts
 from heliograph_indexer.event_store import open_event_tables, open_layouts
 from heliograph_indexer.finalizer import DOUBTS, Finalizer
 from heliograph_indexer.genesis import bind_cluster
 from heliograph_indexer.healer import Healer, HealStatus, heal_share
-from heliograph_indexer.pipeline import Committed, Pipeline, QueueDepth
+from heliograph_indexer.pipeline import Pipeline, QueueDepth
 from heliograph_indexer.protocol import Protocol
 from heliograph_indexer.rpc.backoff import Backoff
 from heliograph_indexer.rpc.cluster import Cluster

@@ -93,6 +93,8 @@ class HealSettings:
     """Bytes of log lines and event data after which a batch is committed."""
     batch_age_s: float = 1.0
     """Seconds that a batch may wait for more before it is committed."""
+    commits_at_once: int = 2
+    """Commits that a backfill has under way at once, each on a connection of its own; the healer has one."""
     rate_share: float = 0.5
     """Part of the endpoint's rate limits that the healer may use beside live indexing, above 0 and up to 1."""
     concurrency: int = 2

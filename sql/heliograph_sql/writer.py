@@ -78,12 +78,15 @@ class Writer:
     async def claim(self, first: int, last: int) -> None:
         """Keeps other writers from first..last for `claim_ttl_s` seconds; again prolongs. WriteConflict where taken."""
         async with self._connection(first, last) as connection:
-            gone = await connection.fetch(
-                self._queries["claim_range"], self.stream, first, last, self.holder, self.claim_ttl_s
-            )
-            if gone:
-                # They may have stopped in the middle of writing what we are about to write.
-                await end_sessions(connection, [row["holder"] for row in gone])
+            await self._claim(connection, first, last)
+
+    async def _claim(self, connection: Any, first: int, last: int) -> None:
+        gone = await connection.fetch(
+            self._queries["claim_range"], self.stream, first, last, self.holder, self.claim_ttl_s
+        )
+        if gone:
+            # They may have stopped in the middle of writing what we are about to write.
+            await end_sessions(connection, [row["holder"] for row in gone])
 
     async def release(self, first: int, last: int) -> None:
         """Gives up our claims inside first..last."""
@@ -102,11 +105,6 @@ class Writer:
         epoch: of the lease, given by the stream's leader, who also folds positions; None for every other writer.
         """
         prepared = await self.prepare(given) if isinstance(given, Batch) else given
-        batch = prepared.batch
-        if epoch is None:
-            # The leader claims nothing: a claim that it left when it was killed would hold up its successor, and the
-            # epoch and the coverage keep two from writing one slot.
-            await self.claim(batch.first, batch.last)
         return await self._twice(lambda careful: self._commit(prepared, epoch, careful), prepared, "apply")
 
     async def add_archived(self, batch: Batch) -> int:
@@ -271,7 +269,9 @@ class Writer:
 
     async def _commit(self, prepared: Prepared, epoch: int | None, careful: bool) -> int:
         batch = prepared.batch
-        async with self._transaction(batch.first, batch.last) as connection:
+        # The leader claims nothing: a claim that it left when it was killed would hold up its successor, and the
+        # epoch and the coverage keep two from writing one slot.
+        async with self._transaction(batch.first, batch.last, claiming=epoch is None) as connection:
             cleared = await clear_archived(connection, self.stream, batch)
             written = await self._write(connection, prepared, epoch, careful)
             if cleared is not None:
@@ -502,9 +502,11 @@ class Writer:
             raise
 
     @asynccontextmanager
-    async def _transaction(self, first: int, last: int) -> AsyncIterator[Any]:
+    async def _transaction(self, first: int, last: int, *, claiming: bool = False) -> AsyncIterator[Any]:
         """A connection in a transaction that whoever takes over from us can find and end."""
         async with self._connection(first, last) as connection:
+            if claiming:
+                await self._claim(connection, first, last)
             await begin_writing(connection, self.holder)
             async with connection.transaction():
                 yield connection

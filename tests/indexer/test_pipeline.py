@@ -12,8 +12,9 @@ from structlog.testing import capture_logs
 from heliograph_core.errors import DatabaseUnavailable, LeaseLost, RpcRefused
 from heliograph_core.slot import Span
 from heliograph_indexer.batching import BatchLimits
+from heliograph_indexer.committing import Committed, cut_batch
 from heliograph_indexer.decode import Layouts, decode_slot
-from heliograph_indexer.pipeline import Committed, Pipeline, cut_batch, make_batch
+from heliograph_indexer.pipeline import Pipeline, make_batch
 from heliograph_indexer.projection import project_slots
 from heliograph_indexer.protocols import PROTOCOLS
 from heliograph_indexer.settings import IndexerSettings
@@ -239,7 +240,7 @@ def test_a_cut_batch_holds_what_lies_inside(oracle_chain: Any) -> None:
 async def test_a_slow_database_is_a_line_of_the_log(
     rig: Rig, oracle_chain: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("heliograph_indexer.pipeline.SLOW_COMMIT_S", 0.0)
+    monkeypatch.setattr("heliograph_indexer.committing.SLOW_COMMIT_S", 0.0)
     with capture_logs() as lines:
         await rig.pipeline().run(stream(oracle_chain.span(1, 5)))
     slow = [line for line in lines if line["event"] == "slow_database"]
