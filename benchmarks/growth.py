@@ -1,7 +1,6 @@
 """The hot queries while years of rows pile up: the same rows a day over 7, 70 and 365 days, asked through the API's executor.
 
-HELIOGRAPH_TEST_DATABASE names the server; without it it is Debian's TimescaleDB, as for the tests, and where there can be none
-an embedded PostgreSQL. HELIOGRAPH_BENCH_ROWS is the number of trades a day; a day has about 4.3 times as many rows in all
+benchmarks/peers/database.py says on which server. HELIOGRAPH_BENCH_ROWS is the number of trades a day; a day has about 4.3 times as many rows in all
 tables (20000: 32 million in a year). The three databases are asked in turn, so that whatever else the machine does
 meets all of them alike, and medians are compared. A ratio is the time over 7 days by the time over 365: 1 means that
 age costs nothing, 0.67 that a query takes 1.5 times as long. A month of candles over 7 days has 7 days of them, so
@@ -16,7 +15,6 @@ import json
 import os
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, contextmanager
@@ -24,22 +22,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
-import platformdirs
 import psycopg
-from psycopg import sql
 
 from heliograph_graphql.executor import Executor, Request
 from heliograph_graphql.settings import ApiSettings
 from heliograph_sql.database import Database
-from heliograph_sql.embedded import EmbeddedServer
 from heliograph_sql.migrate import migrate
 from heliograph_sql.queries import Queries
 from heliograph_sql.rollup import Rollup
 
-# Names of databases are made as the other benchmark makes them, the server as the tests start it.
+# Server and databases are the other benchmarks'.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from benchmarks.write import of_database
-from tests.peers import debian_timescale, timescale
+from benchmarks.peers.database import database as empty_database
+from benchmarks.peers.database import server
 
 DAYS = (7, 70, 365)
 TRADES_A_DAY = int(os.environ.get("HELIOGRAPH_BENCH_ROWS", "20000"))
@@ -73,7 +68,7 @@ SERVER_OPTIONS = {"shared_buffers": "1GB", "max_wal_size": "4GB"}
 
 def main() -> int:
     with ExitStack() as stack:
-        url = _server(stack)
+        url = stack.enter_context(server(SERVER_OPTIONS))
         urls = {days: stack.enter_context(database(url, days)) for days in DAYS}
         measured = asyncio.run(ask(urls))
         rows = asyncio.run(_count(urls[DAYS[-1]]))
@@ -81,30 +76,12 @@ def main() -> int:
     return 0
 
 
-def _server(stack: ExitStack) -> str:
-    named = os.environ.get("HELIOGRAPH_TEST_DATABASE")
-    if named is not None:
-        return named
-    try:
-        programs = debian_timescale.find(Path(platformdirs.user_cache_dir("heliograph")))
-    except debian_timescale.Impossible as error:
-        print(f"growth: no TimescaleDB ({error}), so an embedded PostgreSQL", file=sys.stderr)
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="heliograph-bench-"))
-        return stack.enter_context(EmbeddedServer.start(Path(folder), options=SERVER_OPTIONS)).url
-    return stack.enter_context(timescale.running(programs, SERVER_OPTIONS))
-
-
 @contextmanager
 def database(url: str, days: int) -> Iterator[str]:
     """URL of a database with so many days of rows, for the time of the block."""
-    name = f"heliograph_growth_{os.getpid()}_{days}"
-    with psycopg.connect(url, autocommit=True) as server:
-        server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        try:
-            load(of_database(url, name), days)
-            yield of_database(url, name)
-        finally:
-            server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with empty_database(url, f"heliograph_growth_{os.getpid()}_{days}") as own:
+        load(own, days)
+        yield own
 
 
 def load(url: str, days: int) -> None:

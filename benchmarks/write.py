@@ -1,12 +1,10 @@
 """Our writer against the server's own COPY, into the same empty tables with all their indexes, in one run.
 
 Two kinds of rows: Drift's OrderActionRecord as decoded events (a table of 40 columns and more), and canonical trades.
-Ours takes decoded values through `Writer.commit` in batches of history: encoding, COPY from here, coverage, ledger and a
+Ours takes decoded values through what commits the batches of a backfill: encoding, COPY from here, coverage, ledger and a
 commit a batch. The other side is COPY FROM files that lie on the server already, one transaction, of exactly the
-rows that ours wrote, text or binary, whichever is faster. Rounds alternate; medians are compared.
-
-HELIOGRAPH_TEST_DATABASE names the server (a TimescaleDB, say; COPY from files needs a superuser); without it an
-embedded PostgreSQL is started.
+rows that ours wrote (those of the transactions and of the lookup of signatures too), text or binary, whichever is faster. Rounds
+alternate; medians are compared. benchmarks/peers/database.py says which server.
 """
 
 from __future__ import annotations
@@ -16,14 +14,10 @@ import json
 import os
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
-from typing import LiteralString
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import base58
@@ -43,7 +37,6 @@ from heliograph_indexer.settings import HealSettings
 from heliograph_sql.batch import Batch, TransactionRow
 from heliograph_sql.copy_encoder import OPTIONS, encode
 from heliograph_sql.database import Database
-from heliograph_sql.embedded import EmbeddedServer
 from heliograph_sql.event_tables import EventTables
 from heliograph_sql.migrate import migrate
 from heliograph_sql.plan import TablePlan
@@ -55,6 +48,8 @@ from heliograph_sql.writer import Writer
 # The corpus is the decoder's.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.decode import DRIFT, IDL_FILE, Corpus
+from benchmarks.peers.database import database, server
+from benchmarks.peers.server_copy import FORMS, ServerCopy
 
 STREAM = "drift"
 EVENT = "OrderActionRecord"
@@ -74,44 +69,35 @@ def main() -> int:
             f"write: no layout without {IDL_FILE.name} in ../shared/idl, beside the checkout", file=sys.stderr
         )
         return 1
-    with ExitStack() as stack:
-        url = os.environ.get("HELIOGRAPH_TEST_DATABASE")
-        if url is None:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="heliograph-bench-"))
-            url = stack.enter_context(EmbeddedServer.start(Path(folder))).url
-        name = f"heliograph_bench_{os.getpid()}"
-        with psycopg.connect(url, autocommit=True) as server:
-            server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-            try:
-                return asyncio.run(_compare(of_database(url, name)))
-            finally:
-                server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-def of_database(url: str, name: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(path=f"/{name}"))
+    with server() as server_url, database(server_url, f"heliograph_bench_{os.getpid()}") as url:
+        return asyncio.run(_compare(url))
 
 
 async def _compare(url: str) -> int:
-    print(f"write: {migrate(url).tier}", file=sys.stderr)
+    tier = migrate(url).tier
+    print(f"write: on {tier.label}", file=sys.stderr)
     corpus = EventCorpus(read_idl(IDL_FILE.read_bytes()))
     ratios: dict[str, float] = {}
     figures: dict[str, int] = {}
-    async with await Database.open(url) as database:
-        await add_stream(database, STREAM, protocol=STREAM, programs=(DRIFT,), first_slot=FIRST_SLOT)
+    async with await Database.open(url) as opened:
+        await add_stream(opened, STREAM, protocol=STREAM, programs=(DRIFT,), first_slot=FIRST_SLOT)
         layouts = [layout for layout in event_layouts(DRIFT, corpus.idl) if layout.event == EVENT]
-        tables = (await make_tables(database, STREAM, layouts)).tables
+        tables = (await make_tables(opened, STREAM, layouts)).tables
         kinds: Mapping[str, Fill] = {"events": _event, "trades": _trade}
         for kind, fill in kinds.items():
-            contest = Contest(url, database, list(_batches(corpus, fill)), tables)
-            medians = {name: statistics.median(rates) for name, rates in (await contest.run()).items()}
+            batches = list(_batches(corpus, fill))
+            plans = {table.plan for batch in batches for table in rows_by_table(batch, tables)}
+            with ServerCopy(url, list(plans)) as peer:
+                contest = Contest(url, opened, batches, tables, peer)
+                medians = {name: statistics.median(rates) for name, rates in (await contest.run()).items()}
+                drivers = {
+                    name: statistics.median(rates) for name, rates in (await contest.drivers()).items()
+                }
             ratios[kind] = round(medians["ours"] / max(medians["copy_text"], medians["copy_binary"]), 2)
-            drivers = {name: statistics.median(rates) for name, rates in (await contest.drivers()).items()}
             figures |= {
                 f"{kind}_{name}_rows_per_s": round(rate) for name, rate in (medians | drivers).items()
             }
-            print(f"{kind}: ours is {ratios[kind]} of the server's own COPY")
+            print(f"{kind}: ours is {ratios[kind]} of the server's own COPY, on {tier.label}")
     # The worse of both is what we promise.
     print(json.dumps({"bench": "write", "ratios": {"copy": min(ratios.values())}, "figures": figures}))
     return 0
@@ -211,15 +197,19 @@ def _trade(corpus: EventCorpus, key: EventKey) -> Trade:
 class Contest:
     """Rounds of one kind of rows. Every contestant begins with empty tables."""
 
-    def __init__(self, url: str, database: Database, batches: Sequence[Batch], tables: EventTables) -> None:
+    def __init__(
+        self,
+        url: str,
+        database: Database,
+        batches: Sequence[Batch],
+        tables: EventTables,
+        peer: ServerCopy,
+    ) -> None:
         self._url = url
         self._database = database
         self._batches = batches
         self._tables = tables
-        self._plans = sorted(
-            {table.plan for batch in batches for table in rows_by_table(batch, tables)},
-            key=lambda plan: plan.full_name,
-        )
+        self._peer = peer
         self.rows = sum(len(batch.events) + len(batch.records) for batch in batches)
 
     async def run(self) -> dict[str, list[float]]:
@@ -228,16 +218,17 @@ class Contest:
         for number in range(ROUNDS):
             found["ours"].append(await self._ours())
             if number == 0:
-                self._dump()
-            for form in ("text", "binary"):
-                found[f"copy_{form}"].append(self._copy(form))
+                self._peer.dump()
+            for form in FORMS:
+                self._peer.empty()
+                found[f"copy_{form}"].append(self.rows / self._peer.copy(form))
             told = ", ".join(f"{name} {rates[-1]:,.0f}" for name, rates in found.items())
             print(f"round {number + 1}: {told} rows/s", file=sys.stderr)
         return found
 
     async def drivers(self) -> dict[str, list[float]]:
         """Bytes that are encoded already, sent by each driver into the widest of the tables."""
-        plan = max(self._plans, key=lambda plan: len(plan.columns))
+        plan = max(self._peer.plans, key=lambda plan: len(plan.columns))
         chunks = []
         for batch in self._batches:
             (table,) = (table for table in rows_by_table(batch, self._tables) if table.plan == plan)
@@ -249,7 +240,7 @@ class Contest:
         return found
 
     async def _ours(self) -> float:
-        self._empty()
+        self._peer.empty()
         writer = Writer(self._database, STREAM, "bench", event_tables=self._tables)
         # As a backfill's pipeline does it.
         committer = Committer(
@@ -262,40 +253,8 @@ class Contest:
         await committer.run(batches)
         return self.rows / (time.perf_counter() - start)
 
-    def _copy(self, form: str) -> float:
-        self._empty()
-        with psycopg.connect(self._url) as connection:
-            start = time.perf_counter()
-            for plan in self._plans:
-                connection.execute(self._statement("COPY {} FROM {} (FORMAT {})", plan, form))
-            connection.commit()
-            return self.rows / (time.perf_counter() - start)
-
-    def _dump(self) -> None:
-        with psycopg.connect(self._url) as connection:
-            for plan in self._plans:
-                for form in ("text", "binary"):
-                    # COPY TO says nothing of a hypertable's chunks, and a query does.
-                    connection.execute(
-                        self._statement("COPY (SELECT * FROM {}) TO {} (FORMAT {})", plan, form)
-                    )
-
-    def _empty(self) -> None:
-        with psycopg.connect(self._url, autocommit=True) as connection:
-            for plan in self._plans:
-                connection.execute(sql.SQL("TRUNCATE {}").format(sql.Identifier(plan.schema, plan.name)))
-            connection.execute("UPDATE heliograph.coverage SET slots = '{}'")
-            connection.execute("TRUNCATE heliograph.slots")
-            connection.execute("CHECKPOINT")
-
-    def _statement(self, text: LiteralString, plan: TablePlan, form: str) -> sql.Composed:
-        file = f"/tmp/heliograph-bench-{os.getpid()}-{plan.full_name}.{form}"
-        return sql.SQL(text).format(
-            sql.Identifier(plan.schema, plan.name), sql.Literal(file), sql.Identifier(form)
-        )
-
     async def _by_asyncpg(self, plan: TablePlan, chunks: Sequence[bytes]) -> float:
-        self._empty()
+        self._peer.empty()
 
         async def source() -> AsyncIterator[bytes]:
             for chunk in chunks:
@@ -310,7 +269,7 @@ class Contest:
             await connection.close()
 
     def _by_psycopg(self, plan: TablePlan, chunks: Sequence[bytes]) -> float:
-        self._empty()
+        self._peer.empty()
         options = sql.SQL(", ").join(
             sql.SQL("{} {}").format(sql.SQL(name), sql.Literal(value)) for name, value in OPTIONS.items()
         )

@@ -87,7 +87,7 @@ class HealSettings:
     hand_transactions: int = 100
     """Transactions that are fetched and not committed yet, at most, but for the last slot of either half: what is fetched
     again after a kill. Half is committed while half is fetched; 1: one slot at a time."""
-    batch_rows: int = 2_000
+    batch_rows: int = 10_000
     """Rows after which a batch is committed."""
     batch_bytes: int = 16 * 1024 * 1024
     """Bytes of log lines and event data after which a batch is committed."""

@@ -23,7 +23,7 @@ from heliograph_core.errors import SettingsError, TransactionError
 from heliograph_core.transaction import Transaction
 from heliograph_indexer.transaction_json import find_results, parse_transaction
 
-PAGE_TRANSACTIONS = 500
+PAGE_TRANSACTIONS = 2_000
 """Transactions that are read, and stored, at once."""
 MOST_LINE_BYTES = 64 << 20
 """Of one line; a longer one is named and left out."""
