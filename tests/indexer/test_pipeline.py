@@ -12,10 +12,9 @@ from structlog.testing import capture_logs
 from heliograph_core.errors import DatabaseUnavailable, LeaseLost, RpcRefused
 from heliograph_core.slot import Span
 from heliograph_indexer.batching import BatchLimits
-from heliograph_indexer.committing import Committed, cut_batch
-from heliograph_indexer.decode import Layouts, decode_slot
-from heliograph_indexer.pipeline import Pipeline, make_batch
-from heliograph_indexer.projection import project_slots
+from heliograph_indexer.committing import Committed
+from heliograph_indexer.decode import Layouts
+from heliograph_indexer.pipeline import Pipeline
 from heliograph_indexer.protocols import PROTOCOLS
 from heliograph_indexer.settings import IndexerSettings
 from heliograph_sql.batch import Batch
@@ -224,17 +223,6 @@ async def test_incidents_go_with_the_next_commit(rig: Rig, oracle_chain: Any) ->
     async with rig.database.acquire() as connection:
         rows = await connection.fetch("SELECT kind, slot FROM heliograph.incidents")
     assert [(row["kind"], row["slot"]) for row in rows] == [("late_row", 7)]
-
-
-def test_a_cut_batch_holds_what_lies_inside(oracle_chain: Any) -> None:
-    span = oracle_chain.span(1, 10)
-    slots = [decode_slot(slot, LAYOUTS) for slot in span.slots]
-    batch = make_batch("godark", span, slots, project_slots("godark", slots, GODARK), "live")
-    cut = cut_batch(batch, 4, 6)
-    assert (cut.first, cut.last, cut.last_time) == (4, 6, None)
-    assert [slot.number for slot in cut.slots] == [4, 5, 6]
-    assert [row.slot for row in cut.transactions] == [4, 5, 6] and len(cut.records) == 3
-    assert cut_batch(batch, 4, 10).last_time == batch.last_time
 
 
 async def test_a_slow_database_is_a_line_of_the_log(

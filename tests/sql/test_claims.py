@@ -5,6 +5,7 @@ from __future__ import annotations
 from heliograph_core.intervals import SlotSet
 from heliograph_sql.claims import read_claims
 from heliograph_sql.database import Database
+from heliograph_sql.queries import load
 from heliograph_sql.streams import add_stream
 from heliograph_sql.writer import Writer
 
@@ -43,3 +44,18 @@ async def test_a_claim_from_before_the_clock_was_set_back_has_ended(database: Da
     assert (await read_claims(database, "one", besides="mine")).slots == SlotSet()
     await Writer(database, "one", "mine", 60).claim(1, 9)
     assert (await read_claims(database, "one", besides="dead")).slots == SlotSet([(1, 9)])
+
+
+async def test_only_the_commit_of_the_claim_itself_is_not_waited_for(database: Database) -> None:
+    await add_stream(database, "one", protocol="godark", programs=[PROGRAM], first_slot=1)
+    async with database.acquire() as connection:
+        await connection.execute("SET synchronous_commit TO on")
+        claim = load("commit.sql")["claim_range"]
+        async with connection.transaction():
+            await connection.fetch(claim, "one", 1, 9, "mine", 60.0)
+            assert await connection.fetchval("SHOW synchronous_commit") == "off"
+        assert await connection.fetchval("SHOW synchronous_commit") == "on"
+        # As the writer does it, and as it prolongs.
+        await connection.fetch(claim, "one", 1, 9, "mine", 60.0)
+        async with connection.transaction():
+            assert await connection.fetchval("SHOW synchronous_commit") == "on"

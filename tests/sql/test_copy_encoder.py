@@ -134,6 +134,45 @@ def test_no_rows_are_a_whole_copy_too(database_url: str) -> None:
     assert asyncio.run(round_trip(database_url, [])) == ([], 0)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "null",
+        "NULL",
+        "\\N",
+        "\\.",
+        "",
+        '"',
+        '""',
+        "\\",
+        '\\"',
+        "\\n",
+        "\n",
+        "\\\n",
+        "\r\n",
+        "]\n[",
+        ",",
+        "\x01\x1f\x7f",
+    ],
+    ids=repr,
+)
+async def test_what_the_format_has_a_meaning_for_is_text_as_any_other(database_url: str, text: str) -> None:
+    """One column, so that it is a whole line; with a neighbour that makes no detour, and one that does."""
+    plan = TablePlan("pg_temp", "one", (Column("only", PgType.TEXT, True),))
+    rows = [(text,), (None,), ("plain",), (f"a{text}b",)]
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.execute(
+            "CREATE TEMP TABLE one (only text, number bigint GENERATED ALWAYS AS IDENTITY)"
+        )
+        await copy_rows(connection, plan, rows, turn=by_position)
+        await copy_rows(connection, plan, [*rows, ("\t",)], turn=by_position)
+        found = await connection.fetch("SELECT only FROM one ORDER BY number")
+    finally:
+        await connection.close()
+    assert [row["only"] for row in found] == [value for (value,) in [*rows, *rows, ("\t",)]]
+
+
 BAD: list[tuple[PgType, Any]] = [
     (PgType.INTEGER, True),
     (PgType.BIGINT, "\\N"),
