@@ -134,43 +134,24 @@ def test_no_rows_are_a_whole_copy_too(database_url: str) -> None:
     assert asyncio.run(round_trip(database_url, [])) == ([], 0)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "null",
-        "NULL",
-        "\\N",
-        "\\.",
-        "",
-        '"',
-        '""',
-        "\\",
-        '\\"',
-        "\\n",
-        "\n",
-        "\\\n",
-        "\r\n",
-        "]\n[",
-        ",",
-        "\x01\x1f\x7f",
-    ],
-    ids=repr,
-)
-async def test_what_the_format_has_a_meaning_for_is_text_as_any_other(database_url: str, text: str) -> None:
-    """One column, so that it is a whole line; with a neighbour that makes no detour, and one that does."""
-    plan = TablePlan("pg_temp", "one", (Column("only", PgType.TEXT, True),))
-    rows = [(text,), (None,), ("plain",), (f"a{text}b",)]
+MEANT = ["null", "NULL", "\\N", "\\.", "", '"', '""', "\\", '\\"', "\\n", "\\\\n", "]", "[", ",", "\x7f"]
+CONTROLS = ["\n", "\\\n", "\r\n", "\t", "]\n[", '"\n"', "\x01\x1f"]
+
+
+async def test_what_the_format_has_a_meaning_for_is_text_as_any_other(database_url: str) -> None:
+    """A column alone, so that each text is a whole line; first in chunks without a control character, then with."""
+    plan = TablePlan("pg_temp", "one", (Column("word", PgType.TEXT, True),))
+    chunks: list[list[str | None]] = [[text, None, f"a{text}b"] for text in MEANT + CONTROLS]
+    chunks += [[*chunk, "\n"] for chunk in chunks]
     connection = await asyncpg.connect(database_url)
     try:
-        await connection.execute(
-            "CREATE TEMP TABLE one (only text, number bigint GENERATED ALWAYS AS IDENTITY)"
-        )
-        await copy_rows(connection, plan, rows, turn=by_position)
-        await copy_rows(connection, plan, [*rows, ("\t",)], turn=by_position)
-        found = await connection.fetch("SELECT only FROM one ORDER BY number")
+        await connection.execute("CREATE TEMP TABLE one (word text, n bigint GENERATED ALWAYS AS IDENTITY)")
+        for chunk in chunks:
+            await copy_rows(connection, plan, [(text,) for text in chunk], turn=by_position)
+        found = await connection.fetch("SELECT word FROM one ORDER BY n")
     finally:
         await connection.close()
-    assert [row["only"] for row in found] == [value for (value,) in [*rows, *rows, ("\t",)]]
+    assert [row["word"] for row in found] == [text for chunk in chunks for text in chunk]
 
 
 BAD: list[tuple[PgType, Any]] = [
