@@ -17,6 +17,8 @@ class Channel(enum.StrEnum):
     """`Program log: <base64>`: text that holds an event; only for protocols that declare it."""
     CPI = "cpi"
     """An inner instruction of the program to itself: Anchor's emit_cpi!."""
+    INSTRUCTION = "instruction"
+    """No event but an instruction itself: of undecoded ones, where instructions mean something to the protocol."""
 
 
 class RawEvent(msgspec.Struct, frozen=True, gc=False):
@@ -67,7 +69,8 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 class Undecoded(msgspec.Struct, frozen=True, gc=False):
     """Bytes on a declared channel of a known program that no layout fits, kept with the reason.
 
-    caller: the program that invoked `program`, None at depth 1.
+    caller: the program that invoked `program`, None at depth 1. accounts: of an instruction, the addresses that it was
+    given; None for events.
     """
 
     key: EventKey
@@ -76,3 +79,4 @@ class Undecoded(msgspec.Struct, frozen=True, gc=False):
     data: bytes
     reason: str
     caller: str | None
+    accounts: tuple[str, ...] | None = None

@@ -28,6 +28,9 @@ def fold(current: Position | None, changes: Sequence[PositionChange]) -> list[Po
     touched: list[Position] = []
     position = current
     for change in changes:
+        if (position is None or position.status != "open") and change.side is None:
+            # What it was is not covered, and the change does not say.
+            continue
         if position is None or position.status != "open":
             position = _begin(change, 1 if position is None else position.lifecycle + 1)
         elif change.kind == "open":
@@ -48,6 +51,7 @@ def _put(touched: list[Position], position: Position) -> list[Position]:
 
 
 def _begin(change: PositionChange, lifecycle: int) -> Position:
+    assert change.side is not None
     opened = change.kind == "open"
     blank = Position(
         stream=change.stream,

@@ -6,6 +6,13 @@ from typing import Any
 
 import msgspec
 
+FIRST_ORDINAL = 1_000_000
+"""ordinal of a transaction's first instruction in what is made of instructions: behind every event of the transaction,
+of which there cannot be as many."""
+
+ACCOUNT_PREFIX = "account:"
+"""In front of the name of an account among the fields of an InstructionCall: it may have an argument of the same name."""
+
 
 class InstructionCall(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One instruction of a stream's program, outer or inner, of a transaction that succeeded or failed.
@@ -37,3 +44,8 @@ class InstructionCall(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     data: bytes
     reason: str | None = None
     since: int = 0
+
+    @property
+    def ordinal(self) -> int:
+        """Of what is made of it."""
+        return FIRST_ORDINAL + self.position

@@ -56,13 +56,14 @@ class PositionChange(EventRecord, frozen=True, gc=False, kw_only=True):
     settled_pnl: quote that the change moved from the position to its owner's balance; no part of realized_pnl.
     borrow_fee, price_impact_fee: the parts of fee that were paid for borrowing and for moving the price, None where the
     protocol has none or does not say.
+    side: None where the protocol does not say: that of the position, which only its opening or its account tells.
     """
 
     market: str
     wallet: str
     position_key: str
     kind: ChangeKind
-    side: Side
+    side: Side | None
     size_delta: Decimal | None
     size_after: Decimal | None
     price: Decimal | None

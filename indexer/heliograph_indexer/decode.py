@@ -19,7 +19,7 @@ from heliograph_indexer.idl.decoder import Decoder
 from heliograph_indexer.idl.reader import read_idl
 from heliograph_indexer.idl.versions import Choice, Version, Versions
 from heliograph_indexer.instruction_calls import decode_calls
-from heliograph_indexer.protocol import Protocol
+from heliograph_indexer.protocol import Protocol, reads_instructions
 from heliograph_indexer.walk import walk
 from heliograph_sql.idls import StoredIdl
 
@@ -31,7 +31,7 @@ class Layouts(msgspec.Struct, frozen=True):
 
     versions: of the programs that have more than one IDL, all of them. only: of the others, the one, where it is known
     since when and of which document. added: how many IDLs were added to the stream, which a writer has to tell.
-    instructions: the stream wants them decoded.
+    instructions: the stream wants them in tables. calls: they are decoded, for the tables or for the protocol.
     """
 
     channels: Mapping[str, frozenset[Channel]]
@@ -40,6 +40,7 @@ class Layouts(msgspec.Struct, frozen=True):
     only: Mapping[str, Version] = {}
     added: int = 0
     instructions: bool = False
+    calls: bool = False
 
     @classmethod
     def of(
@@ -66,6 +67,7 @@ class Layouts(msgspec.Struct, frozen=True):
             {address: each.latest for address, each in versions.items() if len(each.versions) == 1},
             added,
             instructions,
+            instructions or reads_instructions(protocol),
         )
 
     def history(self, program: str) -> tuple[Version, ...]:
@@ -183,7 +185,7 @@ def decode_transaction(transaction: Transaction, slot: Slot, layouts: Layouts) -
         walked.truncated,
         tuple(choices),
         decode_calls(transaction, slot, layouts.at(slot.number), layouts.versions, name)
-        if layouts.instructions
+        if layouts.calls
         else (),
     )
 

@@ -12,6 +12,7 @@ from typing import assert_never
 import msgspec
 
 from heliograph_core.errors import IdlError
+from heliograph_core.instruction import ACCOUNT_PREFIX
 from heliograph_indexer.decode import Layouts
 from heliograph_indexer.idl.model import (
     Array,
@@ -55,8 +56,6 @@ NUMBER_TYPES: Mapping[NumberFormat, str] = {
 """The narrowest column that holds every value of the number."""
 
 
-ACCOUNT = "account:"
-"""In front of the name of an account that an instruction takes: it may have an argument of the same name."""
 HISTORY = EventLayout(program="", idl="", event="", fields=(), kind="history")
 UNKNOWN = EventLayout(program="", idl="", event="", fields=(), kind="unknown")
 
@@ -82,7 +81,7 @@ def instruction_layouts(program: str, idl: Idl, since: int = 0) -> list[EventLay
     for instruction in idl.instructions:
         layout = _layout(program, idl, instruction, instruction.args.fields, "instruction", since)
         names = dict.fromkeys(meta.name for meta in instruction.accounts)
-        accounts = tuple((f"{ACCOUNT}{name}", "text") for name in names)
+        accounts = tuple((f"{ACCOUNT_PREFIX}{name}", "text") for name in names)
         found.append(msgspec.structs.replace(layout, fields=(*layout.fields, *accounts)))
     return found
 

@@ -133,11 +133,11 @@ class Indexer:
         self._database = database
         self._stream = stream
         self._protocol = protocol
+        self._layouts = Layouts.of(protocol, instructions=stream.instructions)
         # Log lines do not tell the instructions: where these are wanted every record is fetched.
         self._settings = settings = replace(
-            settings, log_cache=settings.log_cache and not stream.instructions
+            settings, log_cache=settings.log_cache and not self._layouts.calls
         )
-        self._layouts = Layouts.of(protocol, instructions=stream.instructions)
         foreign = sorted(set(stream.programs) - set(self._layouts.channels))
         if foreign:
             known = ", ".join(sorted(self._layouts.channels))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from heliograph_core.instruction import InstructionCall
+from heliograph_core.event import EventKey
+from heliograph_core.instruction import ACCOUNT_PREFIX, FIRST_ORDINAL, InstructionCall
 from heliograph_core.slot import Slot
 from heliograph_core.transaction import Transaction
 from heliograph_indexer.idl.decoder import Decoder
@@ -33,6 +34,35 @@ def decode_calls(
     return tuple(calls)
 
 
+def read_stored(
+    key: EventKey,
+    program: str,
+    caller: str | None,
+    accounts: tuple[str, ...],
+    data: bytes,
+    decoders: Mapping[str, Decoder],
+    versions: Mapping[str, Versions],
+) -> InstructionCall | None:
+    """An instruction that nothing read and that was kept, by the IDLs that there are now; None where none reads it.
+
+    key: its ordinal is that of what instructions mean. How deep it stood is not kept, and no record has it.
+    """
+    decoder = decoders.get(program)
+    if decoder is None:
+        return None
+    transaction = Transaction(key.signature, key.tx_index, None, None, None)
+    slot = Slot(key.slot, key.block_time, ())
+    position = key.ordinal - FIRST_ORDINAL
+    kept = DecodedInstruction(
+        program, caller, 1, position, None, None, None, {}, accounts, False, None, position, data
+    )
+    found, since = read_again(kept, decoder), 0
+    several = versions.get(program)
+    if several is not None:
+        found, since = _read(read_again(kept, several.at(key.slot).decoder), several, key.slot)
+    return None if found.name is None else _call(found, transaction, slot, since, None)
+
+
 def _read(found: DecodedInstruction, versions: Versions, slot: int) -> tuple[DecodedInstruction, int]:
     force = versions.at(slot)
     if found.name is not None:
@@ -48,7 +78,7 @@ def _read(found: DecodedInstruction, versions: Versions, slot: int) -> tuple[Dec
 def _call(
     found: DecodedInstruction, transaction: Transaction, slot: Slot, since: int, error: str | None
 ) -> InstructionCall:
-    accounts = {f"account:{name}": address for name, address in found.accounts.items()}
+    accounts = {f"{ACCOUNT_PREFIX}{name}": address for name, address in found.accounts.items()}
     return InstructionCall(
         block_time=slot.block_time,
         slot=slot.number,

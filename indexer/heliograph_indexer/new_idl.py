@@ -14,11 +14,13 @@ import msgspec
 
 from heliograph_core.errors import DecodeError
 from heliograph_core.event import Channel, Event, EventKey, RawEvent
+from heliograph_core.instruction import InstructionCall
 from heliograph_core.slot import Slot
 from heliograph_core.transaction import Transaction
 from heliograph_indexer.decode import DecodedSlot, DecodedTransaction, Layouts
 from heliograph_indexer.event_layouts import layouts_of
 from heliograph_indexer.idl.versions import Choice
+from heliograph_indexer.instruction_calls import read_stored
 from heliograph_indexer.projection import project_slots
 from heliograph_indexer.protocol import Protocol
 from heliograph_sql.batch import Batch
@@ -39,6 +41,7 @@ from heliograph_sql.table_making import make_tables
 from heliograph_sql.writer import Writer
 
 _Found = tuple[UndecodedEvent, Event, RawEvent, Choice | None]
+_Call = tuple[UndecodedEvent, InstructionCall]
 
 PAGE_ROWS = 2000
 """Undecoded rows that are read, and decoded again, at once."""
@@ -92,16 +95,25 @@ async def add_new_idl(
         place = page[-1].place
         events = [event for row in page if (event := _read(row, before, after)) is not None]
         events = await _missing(database, tables, events)
-        if events:
-            await writer.supply(_batch(stream, protocol, events), [each[0].place for each in events])
-        decoded += len(events)
-        left += len(page) - len(events)
+        calls = [call for row in page if (call := _read_call(row, before, after)) is not None]
+        batch = _batch(stream, protocol, events, calls)
+        # What the new IDL reads and the protocol still cannot project lies there for another reason.
+        failed = {(one.key.slot, one.key.tx_index, one.key.ordinal) for one in batch.undecoded}
+        places = [each[0].place for each in events]
+        places += [row.place for row, _ in calls if row.place[1:] not in failed]
+        if places:
+            batch = msgspec.structs.replace(
+                batch, undecoded=[one for one in batch.undecoded if one.channel is not Channel.INSTRUCTION]
+            )
+            await writer.supply(batch, places)
+        decoded += len(places)
+        left += len(page) - len(places)
     return Arrived(added, decoded, left, made.changes)
 
 
 def _read(row: UndecodedEvent, before: Layouts, after: Layouts) -> _Found | None:
     """The event, where only the new IDL reads it. What was read before lies there for another reason."""
-    if row.channel not in list(Channel):
+    if row.channel not in list(Channel) or row.channel == Channel.INSTRUCTION:
         return None
     channel = Channel(row.channel)
     # How deep it stood is not kept, and no table has it.
@@ -115,6 +127,18 @@ def _read(row: UndecodedEvent, before: Layouts, after: Layouts) -> _Found | None
     name, fields, choice = found
     since = after.since(row.program, row.slot, choice)
     return row, Event(key, row.program, row.caller, raw.depth, channel, name, fields, since), raw, choice
+
+
+def _read_call(row: UndecodedEvent, before: Layouts, after: Layouts) -> _Call | None:
+    """The instruction, where only the new IDL reads it."""
+    if row.channel != Channel.INSTRUCTION or row.accounts is None:
+        return None
+    key = EventKey(row.block_time, row.slot, row.tx_index, row.ordinal, row.signature)
+    kept = key, row.program, row.caller, tuple(row.accounts), row.data
+    if read_stored(*kept, before.decoders, before.versions) is not None:
+        return None
+    call = read_stored(*kept, after.decoders, after.versions)
+    return None if call is None else (row, call)
 
 
 async def _missing(database: Database, tables: EventTables, events: Sequence[_Found]) -> list[_Found]:
@@ -135,18 +159,23 @@ def _event(raw: RawEvent, slot: int, layouts: Layouts) -> tuple[str, dict[str, A
         return None
 
 
-def _batch(stream: str, protocol: Protocol, found: Sequence[_Found]) -> Batch:
+def _batch(stream: str, protocol: Protocol, found: Sequence[_Found], calls: Sequence[_Call]) -> Batch:
     slots = []
     for row, event, raw, choice in found:
         transaction = Transaction(row.signature, row.tx_index, None, None, None)
         choices = () if choice is None else (choice,)
         decoded = DecodedTransaction(transaction, (event,), (raw,), (), None, False, choices)
         slots.append(DecodedSlot(Slot(row.slot, row.block_time, ()), (decoded,)))
+    for row, call in calls:
+        transaction = Transaction(row.signature, row.tx_index, None, None, None)
+        decoded = DecodedTransaction(transaction, (), (), (), None, False, (), (call,))
+        slots.append(DecodedSlot(Slot(row.slot, row.block_time, ()), (decoded,)))
+    slots.sort(key=lambda slot: slot.slot.number)
     projected = project_slots(stream, slots, protocol)
     return Batch(
         stream=stream,
-        first=found[0][0].slot,
-        last=max(each[0].slot for each in found),
+        first=min((slot.slot.number for slot in slots), default=0),
+        last=max((slot.slot.number for slot in slots), default=0),
         origin="heal",
         events=[each[1] for each in found],
         undecoded=projected.undecoded,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from heliograph_core.account import AccountState
-from heliograph_core.event import Event, RawEvent, Undecoded
-from heliograph_core.records import EventRecord, Holding, Record, State
-from heliograph_indexer.decode import DecodedSlot
-from heliograph_indexer.protocol import Protocol
+from heliograph_core.event import Channel, Event, EventKey, RawEvent, Undecoded
+from heliograph_core.instruction import ACCOUNT_PREFIX, InstructionCall
+from heliograph_core.records import EventRecord, Holding, PositionChange, Record, State
+from heliograph_indexer.decode import DecodedSlot, DecodedTransaction
+from heliograph_indexer.protocol import Protocol, reads_instructions
 from heliograph_sql.batch import Incident
 
 
@@ -57,6 +58,7 @@ def project_slots(stream: str, slots: Iterable[DecodedSlot], protocol: Protocol)
             for lost in transaction.undecoded:
                 undecoded.append(lost)
                 tally.add("undecoded", lost.data[:8].hex(), number, _place(lost))
+            said: list[Record | State] = []
             for event, raw in zip(transaction.events, transaction.raw, strict=True):
                 try:
                     made = list(protocol.project(stream, event))
@@ -65,12 +67,58 @@ def project_slots(stream: str, slots: Iterable[DecodedSlot], protocol: Protocol)
                     undecoded.append(unprojected)
                     tally.add("not_projected", event.name, number, _place(unprojected))
                     continue
-                for record in made:
-                    if isinstance(record, EventRecord):
-                        records.append(record)
-                    else:
-                        states.append(record)
+                said += made
+            said += _of_instructions(stream, transaction, said, protocol, undecoded, tally)
+            for record in said:
+                if isinstance(record, EventRecord):
+                    records.append(record)
+                else:
+                    states.append(record)
     return Projected(records, states, undecoded, tally.incidents())
+
+
+def _of_instructions(
+    stream: str,
+    transaction: DecodedTransaction,
+    said: Sequence[Record | State],
+    protocol: Protocol,
+    undecoded: list[Undecoded],
+    tally: _Tally,
+) -> list[Record | State]:
+    """What the transaction's instructions mean, but for positions of which its events said how they changed."""
+    if not transaction.calls or not reads_instructions(protocol):
+        return []
+    told = {record.position_key for record in said if isinstance(record, PositionChange)}
+    found: list[Record | State] = []
+    for call in transaction.calls:
+        if call.name is None:
+            if not call.failed:
+                lost = undecoded_call(call, call.reason or "no layout fits")
+                undecoded.append(lost)
+                tally.add("undecoded", call.data[:8].hex(), call.slot, _place(lost))
+            continue
+        try:
+            made = list(protocol.project_instruction(stream, call))
+        except Exception as error:  # noqa: BLE001  a protocol's slip must not stop the stream
+            lost = undecoded_call(call, f"{call.name} cannot be projected: {_why(error)}")
+            undecoded.append(lost)
+            tally.add("not_projected", call.name, call.slot, _place(lost))
+            continue
+        found += [
+            record
+            for record in made
+            if not (isinstance(record, PositionChange) and record.position_key in told)
+        ]
+    return found
+
+
+def undecoded_call(call: InstructionCall, reason: str) -> Undecoded:
+    """The instruction as it is kept until something reads it."""
+    key = EventKey(call.block_time, call.slot, call.tx_index, call.ordinal, call.signature)
+    given = [address for name, address in call.fields.items() if name.startswith(ACCOUNT_PREFIX)]
+    # An optional account that was left out was given as the program's own address.
+    accounts = (*(address or call.program for address in given), *call.others)
+    return Undecoded(key, call.program, Channel.INSTRUCTION, call.data, reason, call.caller, accounts)
 
 
 def project_accounts(stream: str, accounts: Iterable[AccountState], protocol: Protocol) -> ProjectedAccounts:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Protocol as Interface
+from typing import TypeGuard, runtime_checkable
 
 from heliograph_core.account import AccountState
 from heliograph_core.event import Channel, Event
+from heliograph_core.instruction import InstructionCall
 from heliograph_core.records import Holding, Record, State
 
 
@@ -40,3 +42,20 @@ class Protocol(Interface):
         A position that the account held before and that is not among them is closed. Raises as project does: then
         what is known of the account's positions stays.
         """
+
+
+@runtime_checkable
+class InstructionProtocol(Interface):
+    """What a protocol has besides whose instructions mean records: one whose events do not say everything."""
+
+    def project_instruction(self, stream: str, call: InstructionCall) -> Iterable[Record | State]:
+        """The canonical records that one instruction means: at its block_time, slot and tx_index, with `call.ordinal`.
+
+        Also called for instructions of failed transactions (`call.failed`), which had no effect. A change of a
+        position that an event of the same transaction tells replaces those that are made of its instructions. Raises as Protocol.project does.
+        """
+
+
+def reads_instructions(protocol: object) -> TypeGuard[InstructionProtocol]:
+    """Whether the protocol has project_instruction."""
+    return isinstance(protocol, InstructionProtocol)

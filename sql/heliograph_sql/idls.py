@@ -61,7 +61,7 @@ async def list_idls(database: Database, stream: str) -> list[StoredIdl]:
 
 
 class UndecodedEvent(msgspec.Struct, frozen=True):
-    """A row of `heliograph.undecoded`: bytes on a channel, as the walk found them."""
+    """A row of `heliograph.undecoded`: bytes on a channel, as the walk found them. accounts: of an instruction."""
 
     block_time: int
     slot: int
@@ -72,6 +72,7 @@ class UndecodedEvent(msgspec.Struct, frozen=True):
     channel: str
     data: bytes
     caller: str | None
+    accounts: Sequence[str] | None = None
 
     @property
     def place(self) -> UndecodedPlace:

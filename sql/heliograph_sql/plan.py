@@ -99,6 +99,8 @@ def _type_of(name: str, hint: Any) -> PgType:
         return PgType.NUMERIC
     if hint is bytes:
         return PgType.BYTEA
+    if get_origin(hint) is tuple:
+        return PgType.TEXT_ARRAY
     if hint is object:
         return PgType.JSONB
     if hint is int:

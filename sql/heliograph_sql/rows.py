@@ -55,6 +55,7 @@ class UndecodedRow(msgspec.Struct, frozen=True, gc=False):
     data: bytes
     reason: str
     caller: str | None
+    accounts: tuple[str, ...] | None = None
 
 
 TRANSACTIONS = plan_of(_Transaction, "heliograph", "transactions")
@@ -144,6 +145,7 @@ def undecoded_rows(stream: str, undecoded: Iterable[Undecoded]) -> list[Undecode
             one.data,
             one.reason,
             one.caller,
+            one.accounts,
         )
         for one in undecoded
     ]

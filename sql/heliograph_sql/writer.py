@@ -18,6 +18,7 @@ import asyncpg
 
 from heliograph_core.account import AccountState
 from heliograph_core.errors import DatabaseError, IdlConflict, LeaseLost, WriteConflict
+from heliograph_core.instruction import FIRST_ORDINAL
 from heliograph_core.records import Flow, Holding, MarketState, PositionChange, State
 from heliograph_core.slot import Slot
 from heliograph_sql.account_writing import write_accounts
@@ -371,6 +372,16 @@ class Writer:
                     f"stream {self.stream}: a slot of {slots[0]}..{slots[-1]} was rewritten by another writer meanwhile"
                 )
             written = await self._write(connection, prepared, None, careful)
+            changes = [record for record in batch.records if isinstance(record, PositionChange)]
+            await connection.execute(
+                queries["delete_restated"],
+                self.stream,
+                [change.block_time for change in changes],
+                [change.slot for change in changes],
+                [change.tx_index for change in changes],
+                [change.position_key for change in changes],
+                FIRST_ORDINAL,
+            )
             await self._lock(connection, None)
             await connection.execute(queries["stamp_slots"], self.stream, slots)
             await self._mark_stale(connection, columns[0])

@@ -42,7 +42,7 @@ ENTITY = Entity(
         Field("position_key", Kind.TEXT, "The protocol's own key of the position."),
         position_id("position_of_event"),
         Field("kind", KIND, "What happened."),
-        Field("side", SIDE, "Side of the position."),
+        Field("side", SIDE, "Side of the position; null where the protocol does not say.", nullable=True),
         Field(
             "size_delta",
             Kind.DECIMAL,

@@ -29,7 +29,7 @@ ORDER BY program, first_slot;
 -- name: list_undecoded
 -- A page of what the programs said and nothing fitted, in chain order, after the given place; nothing of slots that are
 -- past their retention, where no row is written any more.
-SELECT extract(epoch FROM block_time)::bigint AS block_time, slot, tx_index, ordinal, signature, program, channel, data, caller
+SELECT extract(epoch FROM block_time)::bigint AS block_time, slot, tx_index, ordinal, signature, program, channel, data, caller, accounts
 FROM heliograph.undecoded
 WHERE stream = $1
   AND (block_time, slot, tx_index, ordinal) > (to_timestamp($2::bigint), $3::bigint, $4::integer, $5::integer)
@@ -46,6 +46,28 @@ WHERE u.stream = $1
   AND u.tx_index = old.tx_index
   AND u.ordinal = old.ordinal
 RETURNING true;
+
+-- name: delete_restated
+-- Changes made of instructions ($6: the ordinal of the first) of positions whose change an event of the same transaction
+-- tells: it is the same change.
+DELETE FROM perps.position_changes AS i
+USING unnest($2::bigint[], $3::bigint[], $4::integer[], $5::text[]) AS given (block_time, slot, tx_index, position_key)
+WHERE i.stream = $1
+  AND i.block_time = to_timestamp(given.block_time)
+  AND i.slot = given.slot
+  AND i.tx_index = given.tx_index
+  AND i.position_key = given.position_key
+  AND i.ordinal >= $6
+  AND EXISTS (
+      SELECT
+      FROM perps.position_changes AS e
+      WHERE e.stream = i.stream
+        AND e.block_time = i.block_time
+        AND e.slot = i.slot
+        AND e.tx_index = i.tx_index
+        AND e.position_key = i.position_key
+        AND e.ordinal < $6
+  );
 
 -- name: stamp_slots
 -- The stream's row is locked: seq + 1 is the commit under way.
