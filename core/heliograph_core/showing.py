@@ -253,8 +253,10 @@ def _entry_quote(position: Position, held: Holding) -> Decimal | None:
 
 def _settle(position: Position, held: Holding) -> Position:
     """With the sums that the account gives, and how it closed."""
+    over = position.status != "open" and held.collateral is not None
     return msgspec.structs.replace(
         position,
+        collateral=ZERO if over else position.collateral,
         status="liquidated" if position.status == "closed" and held.liquidated else position.status,
         entry_price=held.entry_price if position.entry_price is None else position.entry_price,
         realized_pnl=position.realized_pnl if held.realized_pnl is None else held.realized_pnl,

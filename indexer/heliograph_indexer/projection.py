@@ -14,6 +14,11 @@ from heliograph_indexer.decode import DecodedSlot, DecodedTransaction
 from heliograph_indexer.protocol import Protocol, reads_instructions
 from heliograph_sql.batch import Incident
 
+IDL_INSTRUCTION = bytes.fromhex("40f4bc78a7e9690a")
+"""Begins Anchor's own instructions about the IDL that a program keeps on the chain; no IDL tells of them."""
+IDL_ACCOUNT = bytes.fromhex("184662bf3a907b9e")
+"""Begins the account that Anchor keeps it in."""
+
 
 class Projected(msgspec.Struct, frozen=True, gc=False):
     """What some slots mean, in chain order.
@@ -92,7 +97,7 @@ def _of_instructions(
     found: list[Record | State] = []
     for call in transaction.calls:
         if call.name is None:
-            if not call.failed:
+            if not call.failed and not call.data.startswith(IDL_INSTRUCTION):
                 lost = undecoded_call(call, call.reason or "no layout fits")
                 undecoded.append(lost)
                 tally.add("undecoded", call.data[:8].hex(), call.slot, _place(lost))
@@ -129,14 +134,14 @@ def project_accounts(stream: str, accounts: Iterable[AccountState], protocol: Pr
     for account in accounts:
         detail: dict[str, object] = {"address": account.address, "name": account.name}
         if account.name is None:
-            if account.lamports:
+            if account.lamports and not account.data.startswith(IDL_ACCOUNT):
                 tally.add(
                     "account_undecoded",
                     account.data[:8].hex(),
                     account.slot,
                     {**detail, "reason": account.reason},
                 )
-            else:
+            elif not account.lamports:
                 understood.add(account.address)
             continue
         try:

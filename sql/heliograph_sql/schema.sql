@@ -1345,7 +1345,8 @@ CREATE TABLE heliograph.undecoded (
     channel text NOT NULL,
     data bytea NOT NULL,
     reason text NOT NULL,
-    caller text
+    caller text,
+    accounts text[]
 );
 
 COMMENT ON TABLE heliograph.undecoded IS 'What a program said that is in no other table as it was said: no layout fits it, or a row made from it was refused; nothing is dropped.';
@@ -1364,13 +1365,15 @@ COMMENT ON COLUMN heliograph.undecoded.signature IS 'Signature of the transactio
 
 COMMENT ON COLUMN heliograph.undecoded.program IS 'Address of the program that emitted the event, base58.';
 
-COMMENT ON COLUMN heliograph.undecoded.channel IS 'How it was said: data, log or cpi; record where data is a refused row as JSON.';
+COMMENT ON COLUMN heliograph.undecoded.channel IS 'data, log or cpi: how the program said it; instruction: what it was asked, of protocols to whom that means something; record: data is a row as JSON that its table refused.';
 
 COMMENT ON COLUMN heliograph.undecoded.data IS 'The bytes, discriminator first.';
 
 COMMENT ON COLUMN heliograph.undecoded.reason IS 'Why it is here.';
 
 COMMENT ON COLUMN heliograph.undecoded.caller IS 'Address of the program that invoked it; NULL where the transaction did.';
+
+COMMENT ON COLUMN heliograph.undecoded.accounts IS 'Addresses that an instruction was given, base58, in order; NULL for events.';
 
 CREATE TABLE heliograph_rollup.kept_candles_15m (
     stream text NOT NULL,
@@ -2820,7 +2823,7 @@ COMMENT ON COLUMN perps.liquidations.liquidator IS 'Wallet that took the positio
 
 COMMENT ON COLUMN perps.liquidations.position_key IS 'The position, as in perps.positions.';
 
-COMMENT ON COLUMN perps.liquidations.side IS 'long or short; a deposit is long, a borrow short; NULL where nothing was left of the position.';
+COMMENT ON COLUMN perps.liquidations.side IS 'long or short, where a deposit was taken long, where a borrow short; NULL where the protocol does not say or nothing was left of the position.';
 
 COMMENT ON COLUMN perps.liquidations.size IS 'Base taken from the position, never negative.';
 
@@ -3046,7 +3049,7 @@ CREATE TABLE perps.position_changes (
     wallet text NOT NULL,
     position_key text NOT NULL,
     kind text NOT NULL,
-    side text NOT NULL,
+    side text,
     size_delta numeric,
     size_after numeric,
     price numeric,
@@ -3091,7 +3094,7 @@ COMMENT ON COLUMN perps.position_changes.position_key IS 'Key of the position; a
 
 COMMENT ON COLUMN perps.position_changes.kind IS 'open, increase, decrease, funding, liquidation, close or settlement (profit or loss moved to the balance).';
 
-COMMENT ON COLUMN perps.position_changes.side IS 'long or short.';
+COMMENT ON COLUMN perps.position_changes.side IS 'Side of the position: long or short; NULL where the protocol does not say.';
 
 COMMENT ON COLUMN perps.position_changes.size_delta IS 'Base; positive when the position grows, negative when it shrinks, whatever its side; NULL where the protocol does not say.';
 
@@ -3214,9 +3217,9 @@ COMMENT ON COLUMN perps.positions.updated_tx_index IS 'tx_index of the last chan
 
 COMMENT ON COLUMN perps.positions.updated_ordinal IS 'ordinal of the last change.';
 
-COMMENT ON COLUMN perps.positions.closed_at IS 'Block time of the close; NULL while open.';
+COMMENT ON COLUMN perps.positions.closed_at IS 'Block time of closed_slot; NULL while open.';
 
-COMMENT ON COLUMN perps.positions.closed_slot IS 'Slot of the close; NULL while open.';
+COMMENT ON COLUMN perps.positions.closed_slot IS 'Slot of the close; of the account''s first state that shows it closed where nothing else tells; NULL while open.';
 
 COMMENT ON COLUMN perps.positions.complete IS 'Its opening is known. Where false, sums begin at the first change that is known.';
 
