@@ -57,7 +57,7 @@ faults: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/faults $(ARGS)
 
 soak: $(VENV)/.dev
-	HELIOGRAPH_SOAK=1 HELIOGRAPH_SOAK_SECONDS=$(or $(SECONDS),600) HELIOGRAPH_SOAK_SEED=$${HELIOGRAPH_SOAK_SEED:-$$(date +%s)} $(BIN)/python -m pytest tests/faults -s $(ARGS)
+	HELIOGRAPH_SOAK=1 HELIOGRAPH_SOAK_SECONDS=$(or $(SECONDS),600) HELIOGRAPH_SOAK_SEED=$${HELIOGRAPH_SOAK_SEED:-$$(date +%s)} $(BIN)/python -m pytest tests/faults tests/graphql/hostile -s $(ARGS)
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

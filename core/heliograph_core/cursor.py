@@ -51,7 +51,7 @@ def decode_keyset(text: str, order: str) -> tuple[CursorValue, ...]:
     raw = _decode(b"k", text)
     try:
         made_for, values = msgspec.json.decode(raw, type=tuple[str, tuple[CursorValue, ...]])
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise _invalid(text) from None
     if made_for != order:
         raise CursorError(
@@ -68,7 +68,7 @@ def decode_stream(text: str) -> dict[str, StreamPosition]:
     """Raises CursorError for a forged cursor."""
     try:
         positions = msgspec.json.decode(_decode(b"s", text), type=dict[str, StreamPosition])
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise _invalid(text) from None
     for seq, slot, *indices in map(msgspec.structs.astuple, positions.values()):
         if (

@@ -27,7 +27,7 @@ from graphql.language import DirectiveNode, VariableNode, Visitor
 
 from heliograph_graphql.cache import BoundedCache
 from heliograph_graphql.failures import BAD_INPUT, VALIDATION_FAILED, RequestError, coded, from_graphql, show
-from heliograph_graphql.limits import check_limits, check_variables
+from heliograph_graphql.limits import check_limits, check_text, check_variables
 from heliograph_graphql.settings import ApiSettings
 from heliograph_graphql.values import symbolize
 
@@ -103,6 +103,7 @@ class Documents:
 
     def _prepare(self, text: str, name: str | None) -> Operation:
         try:
+            check_text(text, self._settings)
             document = parse(text, max_tokens=self._settings.max_tokens)
             check_limits(document, self._settings)
         except GraphQLError as error:

@@ -74,8 +74,18 @@ class Measure:
         return self._known[name]
 
 
+def check_text(text: str, settings: ApiSettings) -> None:
+    """Raises GraphQLError with the code QUERY_TOO_COMPLEX for a text that is not even to be read."""
+    most = settings.max_operation_characters
+    if len(text) > most:
+        raise too_complex(
+            f"the operation has {len(text)} characters, {most} are allowed: pass values as variables"
+        )
+
+
 def check_limits(document: DocumentNode, settings: ApiSettings) -> None:
     """Raises GraphQLError with the code QUERY_TOO_COMPLEX for a document beyond the settings."""
+    _check_definitions(document, settings)
     measure = Measure(document, max(settings.max_fields, settings.max_aliases))
     for definition in document.definitions:
         size = measure.size(getattr(definition, "selection_set", None))
@@ -86,6 +96,27 @@ def check_limits(document: DocumentNode, settings: ApiSettings) -> None:
         ):
             if count > most:
                 raise too_complex(f"the operation has more than {most} {name}: ask for less at once")
+
+
+def _check_definitions(document: DocumentNode, settings: ApiSettings) -> None:
+    # Validation looks at each definition for each rule, and executing an introspection holds everybody up.
+    most = settings.max_definitions
+    if len(document.definitions) > most:
+        raise too_complex(
+            f"the text has {len(document.definitions)} operations and fragments, {most} are allowed"
+        )
+    introspections = 0
+    for definition in document.definitions:
+        variables = getattr(definition, "variable_definitions", None) or ()
+        if len(variables) > most:
+            raise too_complex(f"the operation has {len(variables)} variables, {most} are allowed")
+        selections = getattr(definition, "selection_set", None)
+        for node in selections.selections if selections else ():
+            introspections += isinstance(node, FieldNode) and node.name.value in ("__schema", "__type")
+    if introspections > settings.max_introspections:
+        raise too_complex(
+            f"the text has {introspections} introspections, {settings.max_introspections} are allowed: ask for each alone"
+        )
 
 
 def check_variables(given: Mapping[str, object], settings: ApiSettings) -> None:

@@ -18,6 +18,12 @@ class ApiSettings:
     """How long one operation may take with all its statements and its wait for a connection."""
     max_body_bytes: int = 1024 * 1024
     """Largest HTTP body and WebSocket message accepted."""
+    max_operation_characters: int = 100_000
+    """Longest text of an operation."""
+    max_definitions: int = 100
+    """Most operations and fragments in a text, and most variables of an operation."""
+    max_introspections: int = 4
+    """Most `__schema` and `__type` fields in a text."""
     max_tokens: int = 4000
     """Largest number of lexical tokens in an operation's text."""
     max_depth: int = 15

@@ -31,6 +31,7 @@ PROTOCOL = "graphql-transport-ws"
 TRY_AGAIN_LATER = 1013
 GOING_AWAY = 1001
 _LONGEST_ID = 256
+_PENALTY_S = 0.5
 
 _log = structlog.get_logger(__name__)
 
@@ -272,13 +273,23 @@ class Connection:
             case "connection_init":
                 raise _Closed(4429, "Too many initialisation requests")
             case "subscribe":
-                self._subscribe(message)
+                if await self._is_admitted(message):
+                    self._subscribe(message)
             case "complete":
                 found = self._subscriptions.get(message.id or "")
                 if found is not None:
                     self._forget(found)
             case _:
                 raise _Closed(4400, "Invalid message received")
+
+    async def _is_admitted(self, message: _Message) -> bool:
+        refusal = await self._admission.spend(self._websocket.scope)
+        if refusal is None:
+            return True
+        self.outbox.force(_frame(message.id or "", "error", [coded(refusal.message, refusal.code)]))
+        # Nothing is read meanwhile: whoever floods is held up by their own socket.
+        await asyncio.sleep(_PENALTY_S)
+        return False
 
     def _subscribe(self, message: _Message) -> None:
         if not message.id or len(message.id) > _LONGEST_ID:
@@ -303,9 +314,6 @@ class Connection:
 
     async def _start(self, subscription: _Subscription, payload: _Payload) -> None:
         try:
-            refusal = await self._admission.spend(self._websocket.scope)
-            if refusal is not None:
-                raise RequestError([coded(refusal.message, refusal.code)])
             text = self._operations.text(payload.query, payload.documentId, payload.extensions)
             request = Request(text, payload.operationName, payload.variables or {})
             operation = self._executor.documents.operation(request.query, request.operation_name)

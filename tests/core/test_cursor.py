@@ -83,3 +83,11 @@ def test_a_huge_cursor_is_refused_before_it_is_decoded() -> None:
 def test_a_position_after_a_commit_follows_all_of_its_rows() -> None:
     assert StreamPosition.after(4) > StreamPosition(4, 2**40, 5, 6, 7)
     assert StreamPosition.after(4) < StreamPosition(5, -1, 0, 0, 0)
+
+
+@pytest.mark.parametrize("payload", [b'["Trade:slot",["\xf9"]]', b'{"\xf9":[1,1,1,1,1]}', b"[" * 20_000])
+def test_a_forged_cursor_that_is_no_text_is_refused_as_any_other(payload: bytes) -> None:
+    for kind, read in ((b"k", lambda text: decode_keyset(text, "Trade:slot")), (b"s", decode_stream)):
+        text = base64.urlsafe_b64encode(kind + payload).rstrip(b"=").decode()
+        with pytest.raises(CursorError):
+            read(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from graphql import GraphQLError, parse
 
-from heliograph_graphql.limits import Measure, check_limits, check_variables
+from heliograph_graphql.limits import Measure, check_limits, check_text, check_variables
 from heliograph_graphql.settings import ApiSettings
 
 
@@ -65,3 +65,22 @@ def test_variables_at_the_limits_pass() -> None:
     for _ in range(19):
         value = [value]
     check_variables({"a": value, "b": [1] * 4000, "c": "x" * 190_000}, ApiSettings())
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("query (" + " ".join(f"$v{n}: Int" for n in range(101)) + ") { a }", "101 variables"),
+        (" ".join(f"query Q{n} {{ a }}" for n in range(101)), "101 operations and fragments"),
+        ("{ " + " ".join(f"a{n}: __schema {{ a }}" for n in range(5)) + " }", "5 introspections"),
+    ],
+)
+def test_what_is_slow_to_validate_or_execute_is_counted_first(text: str, words: str) -> None:
+    with pytest.raises(GraphQLError, match=words):
+        check_limits(parse(text), ApiSettings())
+
+
+def test_a_text_of_many_characters_is_not_read() -> None:
+    check_text("#" * 100_000, ApiSettings())
+    with pytest.raises(GraphQLError, match="100001 characters"):
+        check_text("#" * 100_001, ApiSettings())

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 _INSTALL_TIMEOUT_S = 300
@@ -24,16 +26,27 @@ def missing() -> str | None:
 
 def install(cache: Path, name: str, package: str, version: str) -> Path:
     """The folder `<name>-<version>` below `cache`. Raises RuntimeError with npm's own words."""
-    folder = cache / f"{name}-{version}"
+    return _install(cache, f"{name}-{version}", {package: version})
+
+
+def install_all(cache: Path, name: str, packages: Mapping[str, str]) -> Path:
+    """The folder below `cache` that has these packages, version by name, together. Raises as `install` does."""
+    digest = hashlib.sha256(repr(sorted(packages.items())).encode()).hexdigest()[:12]
+    return _install(cache, f"{name}-{digest}", packages)
+
+
+def _install(cache: Path, name: str, packages: Mapping[str, str]) -> Path:
+    folder = cache / name
     if folder.exists():
         return folder
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix="installing-") as made:
         target = Path(made) / "package"
         target.mkdir()
+        wanted = [f"{package}@{version}" for package, version in packages.items()]
         command = ["npm", "install", "--no-save", "--no-audit", "--no-fund", "--no-package-lock"]
         done = subprocess.run(
-            [*command, "--prefix", str(target), f"{package}@{version}"],
+            [*command, "--prefix", str(target), *wanted],
             cwd=target,
             capture_output=True,
             text=True,
@@ -41,7 +54,7 @@ def install(cache: Path, name: str, package: str, version: str) -> Path:
             check=False,
         )
         if done.returncode != 0:
-            raise RuntimeError(f"npm could not install {package}@{version}:\n{done.stdout}{done.stderr}")
+            raise RuntimeError(f"npm could not install {', '.join(wanted)}:\n{done.stdout}{done.stderr}")
         try:
             os.rename(target, folder)
         except OSError:

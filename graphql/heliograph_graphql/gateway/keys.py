@@ -73,7 +73,7 @@ class Admission:
         if text is not None:
             return await self._identify(scope, text)
         # A browser cannot put headers on a WebSocket: its key comes with connection_init.
-        if self._required and scope["type"] == "http" and needs_key(scope):
+        if self._required and scope["type"] == "http" and is_for_data(scope):
             return _NO_KEY
         return None
 
@@ -126,7 +126,7 @@ def sent_key(headers: Headers) -> str | None:
     return headers.get("x-api-key") or None
 
 
-def needs_key(scope: Scope) -> bool:
+def is_for_data(scope: Scope) -> bool:
     """Whether a request is for data: pages and descriptions are for everybody."""
     path: str = scope["path"]
     if scope["method"] == "OPTIONS":

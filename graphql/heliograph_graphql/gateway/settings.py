@@ -18,6 +18,8 @@ class GatewaySettings:
     """Requests a minute that one address may make without a key, an IPv6 network of 64 bits being one; nothing: any number."""
     key_requests_per_minute: int | None = None
     """Requests a minute of each key that has no limit of its own; nothing: any number."""
+    requests_at_once: int | None = None
+    """Requests for data that one key, or one address without a key, may have under way; nothing: any number."""
     bad_keys_per_minute: int = 60
     """Requests with a key that is none, a minute and address; then the address waits."""
     rate_storage: str = "async+memory://"
@@ -50,6 +52,10 @@ class GatewaySettings:
     """Connections that have not sent a request yet; with one more, the one that is silent longest is closed."""
     connections: int = 10_000
     """Connections at a time; further ones are closed at once."""
+    live_connections: int = 5000
+    """WebSockets and event streams at a time."""
+    live_connections_per_caller: int | None = None
+    """The same of one key, or of one address without a key; nothing: any number."""
     write_timeout_s: float = 30.0
     """How long an HTTP client may take nothing of its answer before the connection is cut."""
     drain_s: float = 5.0

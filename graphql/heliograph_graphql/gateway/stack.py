@@ -10,7 +10,9 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from heliograph_graphql.gateway.access_log import AccessLog
 from heliograph_graphql.gateway.body_limits import BodyLimits
+from heliograph_graphql.gateway.concurrency import Concurrency
 from heliograph_graphql.gateway.keys import Admission, Keys
+from heliograph_graphql.gateway.live_connections import LiveConnections
 from heliograph_graphql.gateway.rate_limits import RateLimited, RateLimits
 from heliograph_graphql.gateway.request_ids import HEADER, RequestIds
 from heliograph_graphql.settings import ApiSettings
@@ -48,4 +50,9 @@ def middlewares(settings: ApiSettings, admission: Admission, limits: RateLimits)
     stack.append(Middleware(BodyLimits, most=settings.max_body_bytes, timeout_s=gateway.body_timeout_s))
     stack.append(Middleware(Keys, admission=admission))
     stack.append(Middleware(RateLimited, limits=limits))
+    stack.append(
+        Middleware(LiveConnections, most=gateway.live_connections, each=gateway.live_connections_per_caller)
+    )
+    if gateway.requests_at_once is not None:
+        stack.append(Middleware(Concurrency, most=gateway.requests_at_once))
     return stack

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from typing import Any
 
@@ -193,3 +194,49 @@ async def test_a_database_that_is_away_is_no_bad_key(database: Database) -> None
         503,
         "DATABASE_UNAVAILABLE",
     )
+
+
+async def test_one_caller_has_so_many_requests_under_way_and_others_are_not_held_up(
+    database: Database, ledger: Any
+) -> None:
+    key = await new_key(database)
+    app = app_with(database, requests_at_once=2)
+    query = {"query": "{ trades { totalCount } }"}
+    async with client(app) as http, client(app, "192.0.2.2") as other:
+        async with database.acquire() as connection, connection.transaction():
+            await connection.execute("LOCK TABLE perps.trades")
+            held = [asyncio.create_task(http.post("/graphql", json=query)) for _ in range(2)]
+            while True:
+                if await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted") == 2:
+                    break
+                await asyncio.sleep(0.01)
+            refused = await http.get("/api/trades")
+            assert (refused.status_code, refused.json()["code"]) == (429, "RATE_LIMITED")
+            assert (await http.get("/health")).status_code == 200
+            assert (await http.get("/api/markets", headers={"x-api-key": key.text})).status_code == 200
+            assert (await other.get("/api/markets")).status_code == 200
+        assert [(await one).status_code for one in held] == [200, 200]
+        assert (await http.get("/api/trades")).status_code == 200
+
+
+async def test_a_caller_has_so_many_websockets(servers: Any) -> None:
+    server = await servers.start(gateway=GatewaySettings(live_connections_per_caller=2))
+
+    async def dial() -> Any:
+        return await websockets.connect(
+            server.ws_url, subprotocols=[websockets.Subprotocol("graphql-transport-ws")]
+        )
+
+    first, _second, third = await dial(), await dial(), await dial()
+    with pytest.raises(websockets.ConnectionClosed) as closed:
+        await third.recv()
+    assert closed.value.rcvd is not None and closed.value.rcvd.code == 4429
+    await first.close()
+    while True:
+        again = await dial()
+        try:
+            await again.send('{"type":"connection_init"}')
+            assert "connection_ack" in await again.recv()
+            return
+        except websockets.ConnectionClosed:
+            continue

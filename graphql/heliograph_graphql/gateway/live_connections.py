@@ -1,0 +1,55 @@
+"""How many live connections are served at a time, and how many of them to one caller: WebSockets, and event streams."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from heliograph_graphql.failures import TOO_MANY
+from heliograph_graphql.gateway.caller import caller_of
+from heliograph_graphql.gateway.refusal import Refusal
+
+
+class LiveConnections:
+    """ASGI middleware. Counted by who connects: a key that comes later, with connection_init, changes nothing."""
+
+    def __init__(self, app: ASGIApp, most: int, each: int | None) -> None:
+        self._app = app
+        self._most = most
+        self._each = each
+        self._open: Counter[tuple[str, str]] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not is_live(scope):
+            await self._app(scope, receive, send)
+            return
+        who = caller_of(scope).identity
+        refusal = self._refuse(who)
+        if refusal is not None:
+            await refusal.send(scope, receive, send)
+            return
+        self._open[who] += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._open[who] -= 1
+            if not self._open[who]:
+                del self._open[who]
+
+    def _refuse(self, who: tuple[str, str]) -> Refusal | None:
+        if self._open.total() >= self._most:
+            text = "this server has as many live connections as it serves: try another, or later"
+            return Refusal(text, TOO_MANY, 503, {"retry-after": "5"})
+        if self._each is not None and self._open[who] >= self._each:
+            text = f"this {who[0]} has {self._each} live connections, the most allowed: put more subscriptions on each"
+            return Refusal(text, TOO_MANY, 429, {"retry-after": "5"})
+        return None
+
+
+def is_live(scope: Scope) -> bool:
+    """Whether the connection stays open for messages to come."""
+    if scope["type"] == "websocket":
+        return True
+    return scope["type"] == "http" and "text/event-stream" in Headers(scope=scope).get("accept", "")
