@@ -132,7 +132,10 @@ async def ask(urls: Mapping[int, str]) -> dict[str, dict[int, float]]:
         databases = {
             days: await stack.enter_async_context(await Database.open(url)) for days, url in urls.items()
         }
-        executors = {days: Executor(database, ApiSettings(response_cache=False)) for days, database in databases.items()}
+        executors = {
+            days: Executor(database, ApiSettings(response_cache=False))
+            for days, database in databases.items()
+        }
         for number in range(ROUNDS):
             for name, text in QUERIES.items():
                 for days, executor in executors.items():
