@@ -23,7 +23,7 @@ from heliograph_graphql.conditions import Filters, sorts, source
 from heliograph_graphql.document import Operation, Variables
 from heliograph_graphql.entity import Catalog, Entity, Part, Relation
 from heliograph_graphql.failures import BAD_INPUT, too_complex
-from heliograph_graphql.message import DISCARD, ENVELOPE, MessageItem
+from heliograph_graphql.message import DISCARD, ENVELOPE, OBJECT_ENVELOPE, REMOVED, MessageItem
 from heliograph_graphql.plan import (
     All,
     Compare,
@@ -66,6 +66,7 @@ class LivePlan:
         where: Condition,
         arguments: Mapping[str, object],
     ) -> None:
+        """items: the members of a message; of an object's update where `entity` is followed."""
         self.key = key
         self.entity = entity
         self.items = items
@@ -169,7 +170,8 @@ class _Work:
         name = nodes[0].name.value
         entity = None if name == "commits" else self._catalog.by_root[name]
         given = self.arguments(parent, nodes[0])
-        message = f"{entity.name}Message" if entity else "CommitMessage"
+        kind = "Update" if entity and entity.followed else "Message"
+        message = f"{entity.name if entity else 'Commit'}{kind}"
         items: list[MessageItem] = []
         rows: dict[str, Mapping[str, Node]] = {}
         for item, found in self._inside(nodes, message).items():
@@ -184,7 +186,12 @@ class _Work:
                 )
             else:
                 items.append(MessageItem(item, member))
-        known = {field.key for field in ENVELOPE} | {"nodes", "discard", "__typename"}
+        known = {field.key for field in (*ENVELOPE, *OBJECT_ENVELOPE)} | {
+            "nodes",
+            "discard",
+            REMOVED,
+            "__typename",
+        }
         assert {item.name for item in items} <= known
         assert all(
             {name for _, name in item.members} <= {f.key for f in DISCARD} | {"__typename"} for item in items

@@ -140,6 +140,7 @@ class Entity:
     identity: the columns that the global id is made of, where they are not the key.
     lookups: GraphQL names of the fields that `one` finds a row by, besides its id.
     stream: the column that names the stream. live: also a subscription (event-like tables only).
+    followed: also a subscription of whole objects (tables whose changes heliograph.object_changes notes).
     """
 
     name: str
@@ -153,6 +154,7 @@ class Entity:
     one: str | None = None
     stream: str = "stream"
     live: bool = False
+    followed: bool = False
     identity: tuple[str, ...] = ()
     lookups: tuple[str, ...] = ()
 
@@ -186,5 +188,10 @@ class Catalog:
 
     @property
     def live(self) -> tuple[Entity, ...]:
-        """The entities that have a subscription, in order of their root fields."""
+        """The entities that have a subscription to their rows, in order of their root fields."""
         return tuple(entity for entity in self.entities if entity.live)
+
+    @property
+    def followed(self) -> tuple[Entity, ...]:
+        """The entities that have a subscription to whole objects."""
+        return tuple(entity for entity in self.entities if entity.followed)

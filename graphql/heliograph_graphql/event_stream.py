@@ -21,9 +21,8 @@ from starlette.responses import Response, StreamingResponse
 from heliograph_core.errors import CursorError, HeliographError
 from heliograph_graphql.executor import Executor, Request
 from heliograph_graphql.failures import RequestError, show
-from heliograph_graphql.hub import Hub, slow
+from heliograph_graphql.hub import Feed, Hub, slow
 from heliograph_graphql.outbox import Outbox
-from heliograph_graphql.render import Feed
 from heliograph_graphql.settings import ApiSettings
 
 MEDIA_TYPE = "text/event-stream"

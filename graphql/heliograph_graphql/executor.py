@@ -33,10 +33,13 @@ from heliograph_graphql.failures import (
     show,
     too_complex,
 )
+from heliograph_graphql.hub import Feed
+from heliograph_graphql.object_feed import ObjectFeed, ObjectQuery
 from heliograph_graphql.parameters import LookupParam
 from heliograph_graphql.passthrough import PassThrough, Raw
 from heliograph_graphql.plan import Root, Typename, read
-from heliograph_graphql.render import Feed, LiveQuery
+from heliograph_graphql.render import Feed as RowFeed
+from heliograph_graphql.render import LiveQuery
 from heliograph_graphql.responses import Commits, Responses
 from heliograph_graphql.schema import build_schema
 from heliograph_graphql.settings import ApiSettings
@@ -145,7 +148,9 @@ class Executor:
         self.responses = Responses(
             self.revision, settings.response_cache_bytes if settings.response_cache else None
         )
-        self._live: BoundedCache[LiveQuery] = BoundedCache(settings.plans_cached, _MOST_CHARACTERS)
+        self._live: BoundedCache[LiveQuery | ObjectQuery] = BoundedCache(
+            settings.plans_cached, _MOST_CHARACTERS
+        )
 
     async def execute(self, request: Request) -> Answer:
         """The response to a query. Subscriptions are refused here."""
@@ -183,18 +188,21 @@ class Executor:
                 plan.key, plan.rows.values(), settings.message_rows, settings.max_first, variables.values
             )
         )
-        feed = Feed(query, variables.values, self.settings.message_rows)
+        feed = (
+            ObjectFeed(query, variables.values, settings.message_objects)
+            if isinstance(query, ObjectQuery)
+            else RowFeed(query, variables.values, settings.message_rows)
+        )
         return feed, None if after is None else str(after)
 
-    def _live_query(self, operation: Operation, variables: Variables) -> LiveQuery:
+    def _live_query(self, operation: Operation, variables: Variables) -> LiveQuery | ObjectQuery:
         key = _key(operation, variables)
         known = self._live.get(key)
         if known is None:
-            known = LiveQuery(
-                self.compiler.subscription(operation, variables), self.catalog, self.settings.max_first
-            )
-            statements = (known.alone, known.together)
-            self._live.put(key, known, len(repr(key)) + sum(len(each.text) for each in statements if each))
+            plan = self.compiler.subscription(operation, variables)
+            make = ObjectQuery if plan.entity is not None and plan.entity.followed else LiveQuery
+            known = make(plan, self.catalog, self.settings.max_first)
+            self._live.put(key, known, len(repr(key)) + known.characters)
         return known
 
     def compiled(self, operation: Operation, variables: Variables) -> CompiledQuery:

@@ -15,7 +15,7 @@ import structlog
 from heliograph_core.cursor import StreamPosition, decode_stream, encode_stream
 from heliograph_core.errors import CursorError, DatabaseError, DatabaseUnavailable
 from heliograph_graphql.failures import BAD_INPUT, CURSOR_EXPIRED, coded, is_timeout, refuse, show
-from heliograph_graphql.render import Chunk, Feed, is_whole, render_together
+from heliograph_graphql.render import is_whole
 from heliograph_sql.database import Database
 from heliograph_sql.queries import load
 from heliograph_sql.tail import Commit, Tail
@@ -38,6 +38,47 @@ class Receiver(Protocol):
 
     def fail(self, error: dict[str, Any]) -> None:
         """Ends the subscription with an error."""
+
+
+class Feed(Protocol):
+    """What a subscription follows: rows as they come (render.Feed), or whole objects (object_feed.ObjectFeed)."""
+
+    @property
+    def key(self) -> Hashable:
+        """Equal feeds are rendered once and shared."""
+
+    @property
+    def family(self) -> Hashable:
+        """Feeds of one family are read by one statement where each `can_share` the commit."""
+
+    @property
+    def begins_with_snapshot(self) -> bool:
+        """Whether the first message is what there is now."""
+
+    @property
+    def streams(self) -> frozenset[str] | None:
+        """Those that are asked for, None for all."""
+
+    def wants_stream(self, stream: str) -> bool: ...
+
+    def wants(self, commit: Commit) -> bool:
+        """Whether the commit can make a message here at all."""
+
+    def can_share(self, commit: Commit) -> bool: ...
+
+    async def snapshot(self, connection: Any, positions: Mapping[str, StreamPosition]) -> tuple[str, str]: ...
+
+    async def render(
+        self, commit: Commit, connection: Any, behind: StreamPosition | None = None
+    ) -> Sequence[Any]:
+        """The commit's messages in the making; behind: what of it was delivered already."""
+
+    async def render_family(
+        self, feeds: Sequence[Any], commit: Commit, connection: Any
+    ) -> Sequence[Sequence[Any]]: ...
+
+    def message(self, commit: Commit, chunk: Any, positions: Mapping[str, StreamPosition]) -> tuple[str, str]:
+        """The payload and its cursor. positions: of all streams asked, the chunk's included."""
 
 
 class _Group:
@@ -91,7 +132,13 @@ class Hub:
         await self._started.wait()
         self._check_streams(feed)
         positions = await self._begin(feed, after)
-        if after is None:
+        if feed.begins_with_snapshot and (after is None or not await self._are_objects_kept(positions)):
+            positions = {stream: StreamPosition.after(self._positions[stream]) for stream in positions}
+            # What is committed from here on is told again, which is no harm: objects come whole.
+            async with self._replaying, self._database.acquire() as connection:
+                message = await feed.snapshot(connection, positions)
+            await receiver.put(*message)
+        elif after is None:
             receiver.began(encode_stream(positions))
         while not self._join(feed, positions, receiver):
             if self._is_ahead(feed, positions):
@@ -126,6 +173,15 @@ class Hub:
                 if row is not None:
                     _check_kept(stream, position, row["head"], row["oldest"])
         return positions
+
+    async def _are_objects_kept(self, positions: Mapping[str, StreamPosition]) -> bool:
+        """Whether all changes of objects behind these positions are still known; else a client gets all anew."""
+        async with self._replaying, self._database.acquire() as connection:
+            for stream, position in positions.items():
+                kept = await connection.fetchval(load("objects.sql")["read_kept"], stream)
+                if kept is None or position.seq + 1 < kept:
+                    return False
+        return True
 
     async def _replay(
         self, feed: Feed, stream: str, positions: dict[str, StreamPosition], receiver: Receiver
@@ -205,7 +261,7 @@ class Hub:
             if chunks:
                 self._tell(group, commit, chunks)
 
-    def _tell(self, group: _Group, commit: Commit, chunks: Sequence[Chunk]) -> None:
+    def _tell(self, group: _Group, commit: Commit, chunks: Sequence[Any]) -> None:
         feed = group.feed
         positions = {
             stream: StreamPosition.after(seq)
@@ -219,12 +275,12 @@ class Hub:
             for receiver in list(group.members):
                 receiver.offer(*message)
 
-    async def _chunks(self, feeds: Sequence[Feed], commit: Commit) -> list[list[Chunk]]:
+    async def _chunks(self, feeds: Sequence[Feed], commit: Commit) -> Sequence[Sequence[Any]]:
         while True:
             try:
                 async with self._rendering, self._database.acquire() as connection:
                     if len(feeds) > 1:
-                        return await render_together(feeds, commit, connection)
+                        return await feeds[0].render_family(feeds, commit, connection)
                     return [await feeds[0].render(commit, connection)]
             except DatabaseUnavailable as error:
                 if is_timeout(error):

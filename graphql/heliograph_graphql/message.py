@@ -41,10 +41,20 @@ DISCARD = (
     Field("through_slot", Kind.SLOT, "Last slot to discard."),
 )
 
+OBJECT_ENVELOPE = (
+    Field("cursor", Kind.TEXT, "Opaque: pass it as `after` to resume behind this message."),
+    Field(
+        "snapshot",
+        Kind.BOOL,
+        "True for the first message, which has all objects: forget what you hold. False for changes.",
+    ),
+)
+REMOVED = "removed"
+
 
 @dataclass(frozen=True)
 class MessageItem:
-    """One selected member of a message: `name` is an envelope field, "discard", "nodes" or "__typename".
+    """One selected member of a message: `name` is an envelope field, "discard", "nodes", "removed" or "__typename".
 
     members: for discard, the response key and field name of each selected member.
     """

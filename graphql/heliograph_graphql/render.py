@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from heliograph_core.cursor import END, StreamPosition, encode_stream
 from heliograph_graphql.compiler import LivePlan
 from heliograph_graphql.conditions import source
 from heliograph_graphql.entity import Catalog
-from heliograph_graphql.parameters import GivenParam
+from heliograph_graphql.parameters import GivenParam, Param
 from heliograph_graphql.plan import read
 from heliograph_graphql.sql import SharedStatement, Statement, live_statement, shared_statement
 from heliograph_sql.queries import load
@@ -43,19 +43,23 @@ class LiveQuery:
             self.alone = live_statement(plan.entity, plan.rows, plan.where, catalog, most_rows)
             self.together = shared_statement(plan.entity, plan.rows, plan.where, catalog, most_rows)
 
+    @property
+    def characters(self) -> int:
+        """Of its statements."""
+        return sum(len(each.text) for each in (self.alone, self.together) if each)
+
 
 class Feed:
     """One distinct subscription: what is selected of which rows. Equal feeds are rendered once and shared."""
+
+    begins_with_snapshot = False
 
     def __init__(self, query: LiveQuery, variables: Mapping[str, object], message_rows: int) -> None:
         """Raises GraphQLError for a filter value that cannot be bound."""
         plan = query.plan
         self.plan = plan
         self._message_rows = message_rows
-        streams = plan.arguments.get("streams")
-        self.streams: frozenset[str] | None = (
-            None if streams is None else frozenset(_texts(streams, variables))
-        )
+        self.streams = asked_streams(plan, variables)
         self.history = bool(_value(plan.arguments.get("history"), variables))
         self._statement = query.alone
         self._bound: list[Any] = [
@@ -63,15 +67,8 @@ class Feed:
             for p in (self._statement.params if self._statement else ())
         ]
         self.together = query.together
-        self.values: list[Any] = (
-            [
-                _json_of_texts(value) if is_list else value
-                for value, is_list in zip(
-                    (p.bind(variables) for p in self.together.params), self.together.lists, strict=True
-                )
-            ]
-            if self.together
-            else []
+        self.values = (
+            shared_values(self.together.params, self.together.lists, variables) if self.together else []
         )
         self.key = (
             plan.key,
@@ -85,7 +82,7 @@ class Feed:
 
     @property
     def family(self) -> Hashable:
-        """Feeds of one family differ in bound values alone: `render_together` reads them with one statement."""
+        """Feeds of one family differ in bound values alone: `render_family` reads them with one statement."""
         return None if self.together is None else self.together.text
 
     def wants_stream(self, stream: str) -> bool:
@@ -102,6 +99,9 @@ class Feed:
         if self.plan.entity is None or commit.kind == "correct":
             return True
         return commit.rows > 0 and commit.first_time is not None and commit.kind not in _AMEND
+
+    async def snapshot(self, connection: Any, positions: Mapping[str, StreamPosition]) -> tuple[str, str]:
+        raise NotImplementedError("rows are told as they come, and have no snapshot")
 
     async def render(
         self, commit: Commit, connection: Any, behind: StreamPosition | None = None
@@ -133,6 +133,26 @@ class Feed:
                 break
         if not chunks and commit.kind == "correct" and at.slot < 0:
             return [Chunk(done, dict.fromkeys(self.plan.rows, "[]"), True)]
+        return chunks
+
+    async def render_family(
+        self, feeds: Sequence[Feed], commit: Commit, connection: Any
+    ) -> list[list[Chunk]]:
+        """What `render` gives for each of one family, all of which `can_share`."""
+        statement = self.together
+        assert statement is not None
+        chunks: list[list[Chunk]] = [[] for _ in feeds]
+        times = await _times(commit, connection)
+        if times is None:
+            return chunks
+        given = _given(commit, StreamPosition(commit.seq, -1, 0, 0, 0), times)
+        columns = [list(column) for column in zip(*(feed.values for feed in feeds), strict=True)]
+        rows = await connection.fetch(
+            statement.text, *(given[name] for name in statement.given), list(range(len(feeds))), *columns
+        )
+        done = StreamPosition.after(commit.seq)
+        for number, *lists in rows:
+            chunks[number] = [Chunk(done, dict(zip(feeds[number].plan.rows, lists, strict=False)), True)]
         return chunks
 
     def message(
@@ -174,25 +194,6 @@ class Feed:
     def can_share(self, commit: Commit) -> bool:
         """Whether the commit makes one message at most here, and speaks of its own rows alone."""
         return self.together is not None and commit.kind != "correct" and commit.rows < self._message_rows
-
-
-async def render_together(feeds: Sequence[Feed], commit: Commit, connection: Any) -> list[list[Chunk]]:
-    """What `Feed.render` gives for each of one family, all of which `can_share`."""
-    statement = feeds[0].together
-    assert statement is not None
-    chunks: list[list[Chunk]] = [[] for _ in feeds]
-    times = await _times(commit, connection)
-    if times is None:
-        return chunks
-    given = _given(commit, StreamPosition(commit.seq, -1, 0, 0, 0), times)
-    columns = [list(column) for column in zip(*(feed.values for feed in feeds), strict=True)]
-    rows = await connection.fetch(
-        statement.text, *(given[name] for name in statement.given), list(range(len(feeds))), *columns
-    )
-    done = StreamPosition.after(commit.seq)
-    for number, *lists in rows:
-        chunks[number] = [Chunk(done, dict(zip(feeds[number].plan.rows, lists, strict=False)), True)]
-    return chunks
 
 
 def _given(commit: Commit, at: StreamPosition, times: tuple[datetime, datetime]) -> dict[str, Any]:
@@ -238,6 +239,20 @@ def _discard(members: tuple[tuple[str, str], ...], commit: Commit) -> str:
 
 def _value(argument: object, variables: Mapping[str, object]) -> object:
     return read(source(argument), variables)
+
+
+def asked_streams(plan: LivePlan, variables: Mapping[str, object]) -> frozenset[str] | None:
+    """The streams that a subscription names, None for all."""
+    streams = plan.arguments.get("streams")
+    return None if streams is None else frozenset(_texts(streams, variables))
+
+
+def shared_values(
+    params: Iterable[Param], lists: Iterable[bool], variables: Mapping[str, object]
+) -> list[Any]:
+    """One subscription's values for a shared statement. Raises GraphQLError for one that cannot be bound."""
+    bound = ((param.bind(variables), is_list) for param, is_list in zip(params, lists, strict=True))
+    return [_json_of_texts(value) if is_list else value for value, is_list in bound]
 
 
 def _json_of_texts(values: object) -> str | None:

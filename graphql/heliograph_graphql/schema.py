@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from typing import Annotated, Any
 
 import strawberry
@@ -12,7 +12,7 @@ from strawberry.types.unset import UNSET
 
 from heliograph_graphql.entity import Catalog, Entity
 from heliograph_graphql.inputs import list_of
-from heliograph_graphql.message import DISCARD, ENVELOPE
+from heliograph_graphql.message import DISCARD, ENVELOPE, OBJECT_ENVELOPE, REMOVED
 from heliograph_graphql.passthrough import PassThrough
 from heliograph_graphql.scalars import SCALARS
 from heliograph_graphql.status import Status, StatusReader
@@ -68,14 +68,16 @@ def _one(entity: Entity, types: Types, resolvers: Resolvers) -> Any:
     for parameter, field in zip("abc", lookups, strict=False):
         about = strawberry.argument(name=field.key, description=field.text)
         resolve.__annotations__[parameter] = Annotated[types.inputs.output(field) | None, about]
-    _keep_parameters(resolve, 3 + len(lookups))
+    _keep_parameters(
+        resolve, {"self", "info", "id", *(name for name, _ in zip("abc", lookups, strict=False))}
+    )
     text = f"One row of {entity.root}, by its id or by what it is known by; the latest where several match."
     return strawberry.field(resolver=resolve, description=text)
 
 
-def _keep_parameters(resolve: Any, count: int) -> None:
+def _keep_parameters(resolve: Any, names: Collection[str]) -> None:
     signature = inspect.signature(resolve)
-    kept = list(signature.parameters.values())[:count]
+    kept = [parameter for parameter in signature.parameters.values() if parameter.name in names]
     resolve.__signature__ = signature.replace(parameters=kept)
 
 
@@ -99,6 +101,22 @@ def _subscription(catalog: Catalog, types: Types) -> Any:
             message, name=message.__name__, description=f"What one commit brought to {entity.root}."
         )
         _set(cls, entity.root, _live(entity.description, message, types.where(entity)))
+    for entity in catalog.followed:
+        update = new_class(f"{entity.name}Update")
+        for field in OBJECT_ENVELOPE:
+            set_attribute(update, field.key, types.inputs.output(field), field.text)
+        set_attribute(
+            update, "nodes", list_of(types.object(entity)), "Objects that match, each whole as it is now."
+        )
+        set_attribute(
+            update,
+            REMOVED,
+            list_of(strawberry.ID),
+            "Ids of those that matched and do so no longer, or are gone.",
+        )
+        strawberry.type(update, name=update.__name__, description=f"What changed among {entity.root}.")
+        text = f"{entity.description} All that match first, then each that changes, whole."
+        _set(cls, entity.root, _live(text, update, types.where(entity), history=False))
     commit = new_class("CommitMessage")
     _envelope(commit, types, discard)
     strawberry.type(commit, name="CommitMessage", description="One commit of the log.")
@@ -114,27 +132,24 @@ def _envelope(message: Any, types: Types, discard: Any) -> None:
     )
 
 
-def _live(description: str, message: Any, where: Any) -> Any:
+def _live(description: str, message: Any, where: Any, *, history: bool = True) -> Any:
     def resolve(
         self: Any, after: Any = UNSET, streams: Any = UNSET, history: Any = False, where: Any = UNSET
     ) -> Any:
         raise NotImplementedError("subscriptions are served by heliograph_graphql.websocket")
 
-    resolve.__annotations__ = (
-        {}
-        if where is None
-        else {"where": Annotated[where | None, strawberry.argument(description="Which rows.")]}
-    )
-    resolve.__annotations__ |= {
+    arguments = {
         "after": Annotated[str | None, strawberry.argument(description=_AFTER)],
         "streams": Annotated[
             list[str] | None, strawberry.argument(description="Only these streams; all by default.")
         ],
-        "history": Annotated[bool | None, strawberry.argument(description=_HISTORY)],
-        "return": AsyncIterator[message],
     }
-    if where is None:
-        _keep_parameters(resolve, 4)
+    if history:
+        arguments["history"] = Annotated[bool | None, strawberry.argument(description=_HISTORY)]
+    if where is not None:
+        arguments["where"] = Annotated[where | None, strawberry.argument(description="Which rows.")]
+    resolve.__annotations__ = {**arguments, "return": AsyncIterator[message]}
+    _keep_parameters(resolve, {"self", *arguments})
     return strawberry.subscription(resolver=resolve, description=description)
 
 

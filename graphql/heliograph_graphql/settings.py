@@ -74,6 +74,8 @@ class ApiSettings:
     """How long a client that is sent events over HTTP hears nothing before it gets a comment, so that no proxy ends it."""
     message_rows: int = 1000
     """Most rows in one subscription message; a larger commit is sent in several."""
+    message_objects: int = 10_000
+    """Most objects in the first message of a subscription to positions, markets or balances; where more match it is refused."""
     renders_at_once: int = 4
     """How many messages are read from the database at the same time, live ones and replayed ones each."""
     poll_interval_s: float = 1.0

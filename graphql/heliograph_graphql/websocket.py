@@ -22,9 +22,8 @@ from heliograph_graphql.executor import Executor, Request
 from heliograph_graphql.failures import TOO_MANY, RequestError, coded, show
 from heliograph_graphql.gateway.keys import Admission, sent_key
 from heliograph_graphql.gateway.persisted import PersistedOperations
-from heliograph_graphql.hub import Hub, slow
+from heliograph_graphql.hub import Feed, Hub, slow
 from heliograph_graphql.outbox import Outbox
-from heliograph_graphql.render import Feed
 from heliograph_graphql.settings import ApiSettings
 
 PROTOCOL = "graphql-transport-ws"

@@ -50,6 +50,26 @@ $$;
 
 COMMENT ON FUNCTION heliograph.grant_analyst() IS 'Lets heliograph_analyst read what analysts may, also tables that are made later; does nothing where there is no such role.';
 
+CREATE FUNCTION heliograph.note_objects() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    keys text := 'jsonb_build_object(''stream'', c.stream';
+    before text := CASE TG_OP WHEN 'INSERT' THEN 'NULL' ELSE 'to_jsonb(c)' END;
+BEGIN
+    FOR number IN 0 .. TG_NARGS - 1 LOOP
+        keys := keys || format(', %L, c.%I', TG_ARGV[number], TG_ARGV[number]);
+    END LOOP;
+    EXECUTE format(
+        'INSERT INTO heliograph.object_changes (stream, entity, key, before)
+        SELECT c.stream, %L, %s), %s FROM changed AS c
+        WHERE EXISTS (SELECT FROM heliograph.streams AS s WHERE s.name = c.stream)',
+        TG_TABLE_NAME, keys, before
+    );
+    RETURN NULL;
+END
+$$;
+
 CREATE FUNCTION heliograph_compat.time_bucket(bucket_width interval, ts timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     AS $$
@@ -800,6 +820,7 @@ CREATE TABLE heliograph.commits (
     last_time timestamp with time zone,
     row_count integer NOT NULL,
     committed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id(),
     CONSTRAINT commits_kind_check CHECK ((kind = ANY (ARRAY['apply'::text, 'correct'::text, 'amend'::text, 'accounts'::text]))),
     CONSTRAINT commits_origin_check CHECK ((origin = ANY (ARRAY['live'::text, 'heal'::text, 'backfill'::text, 'replay'::text])))
 );
@@ -825,6 +846,8 @@ COMMENT ON COLUMN heliograph.commits.last_time IS 'Block time of the last slot t
 COMMENT ON COLUMN heliograph.commits.row_count IS 'Rows that it wrote: transactions, events and undecoded; accounts; positions that it folded anew.';
 
 COMMENT ON COLUMN heliograph.commits.committed_at IS 'When it was written, by the database''s clock.';
+
+COMMENT ON COLUMN heliograph.commits.xid IS 'The transaction that made the commit.';
 
 CREATE TABLE heliograph.coverage (
     stream text NOT NULL,
@@ -882,7 +905,8 @@ CREATE TABLE heliograph.streams (
     leader_renewed timestamp with time zone,
     retained_from bigint,
     log_events boolean DEFAULT false NOT NULL,
-    instructions boolean DEFAULT false NOT NULL
+    instructions boolean DEFAULT false NOT NULL,
+    objects_from_seq bigint DEFAULT 1 NOT NULL
 );
 
 COMMENT ON TABLE heliograph.streams IS 'A named set of programs that is indexed, covered, numbered and finalized as one.';
@@ -924,6 +948,8 @@ COMMENT ON COLUMN heliograph.streams.retained_from IS 'Rows of slots below are p
 COMMENT ON COLUMN heliograph.streams.log_events IS 'Text that the programs print behind Program log: may be an event in base64; for protocols that are known the protocol says it.';
 
 COMMENT ON COLUMN heliograph.streams.instructions IS 'Instructions have tables too.';
+
+COMMENT ON COLUMN heliograph.streams.objects_from_seq IS 'From this commit on heliograph.object_changes has everything.';
 
 CREATE VIEW heliograph.completeness AS
  SELECT s.name AS stream,
@@ -1077,6 +1103,30 @@ ALTER TABLE heliograph.incidents ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTIT
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE heliograph.object_changes (
+    stream text NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    entity text NOT NULL,
+    key jsonb NOT NULL,
+    before jsonb,
+    noted_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT object_changes_entity_check CHECK ((entity = ANY (ARRAY['positions'::text, 'markets'::text, 'balances'::text])))
+);
+
+COMMENT ON TABLE heliograph.object_changes IS 'What each transaction did to objects of schema perps, a row an object and statement; kept for some minutes.';
+
+COMMENT ON COLUMN heliograph.object_changes.stream IS 'The stream.';
+
+COMMENT ON COLUMN heliograph.object_changes.xid IS 'The transaction, as in heliograph.commits.';
+
+COMMENT ON COLUMN heliograph.object_changes.entity IS 'The table of schema perps.';
+
+COMMENT ON COLUMN heliograph.object_changes.key IS 'The columns that identify the object.';
+
+COMMENT ON COLUMN heliograph.object_changes.before IS 'The object as it was; NULL where it is new.';
+
+COMMENT ON COLUMN heliograph.object_changes.noted_at IS 'When its transaction began.';
 
 CREATE TABLE heliograph.retained_balances (
     stream text NOT NULL,
@@ -3562,6 +3612,10 @@ CREATE UNIQUE INDEX api_keys_by_wallet ON heliograph.api_keys USING btree (walle
 
 CREATE INDEX incidents_by_stream ON heliograph.incidents USING btree (stream, id);
 
+CREATE INDEX object_changes_by_time ON heliograph.object_changes USING btree (noted_at);
+
+CREATE INDEX object_changes_by_transaction ON heliograph.object_changes USING btree (stream, xid, entity);
+
 CREATE INDEX sightings_account ON heliograph.sightings USING btree (stream, account);
 
 CREATE INDEX signatures_by_signature ON heliograph.signatures USING hash (signature);
@@ -3648,6 +3702,24 @@ CREATE INDEX trades_by_taker_position_key ON perps.trades USING btree (taker_pos
 
 CREATE INDEX transfers_by_wallet ON perps.transfers USING btree (wallet, block_time, slot, tx_index, ordinal, stream, part);
 
+CREATE TRIGGER note_deleted AFTER DELETE ON perps.balances REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION heliograph.note_objects('wallet', 'asset', 'sub_account');
+
+CREATE TRIGGER note_deleted AFTER DELETE ON perps.markets REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION heliograph.note_objects('market');
+
+CREATE TRIGGER note_deleted AFTER DELETE ON perps.positions REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION heliograph.note_objects('position_key', 'opened_slot', 'opened_tx_index', 'opened_ordinal');
+
+CREATE TRIGGER note_inserted AFTER INSERT ON perps.balances REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION heliograph.note_objects('wallet', 'asset', 'sub_account');
+
+CREATE TRIGGER note_inserted AFTER INSERT ON perps.markets REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION heliograph.note_objects('market');
+
+CREATE TRIGGER note_inserted AFTER INSERT ON perps.positions REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION heliograph.note_objects('position_key', 'opened_slot', 'opened_tx_index', 'opened_ordinal');
+
+CREATE TRIGGER note_updated AFTER UPDATE ON perps.balances REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION heliograph.note_objects('wallet', 'asset', 'sub_account');
+
+CREATE TRIGGER note_updated AFTER UPDATE ON perps.markets REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION heliograph.note_objects('market');
+
+CREATE TRIGGER note_updated AFTER UPDATE ON perps.positions REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION heliograph.note_objects('position_key', 'opened_slot', 'opened_tx_index', 'opened_ordinal');
+
 ALTER TABLE ONLY heliograph.accounts
     ADD CONSTRAINT accounts_stream_fkey FOREIGN KEY (stream) REFERENCES heliograph.streams(name) ON DELETE CASCADE;
 
@@ -3668,6 +3740,9 @@ ALTER TABLE ONLY heliograph.idls
 
 ALTER TABLE ONLY heliograph.incidents
     ADD CONSTRAINT incidents_stream_fkey FOREIGN KEY (stream) REFERENCES heliograph.streams(name) ON DELETE CASCADE;
+
+ALTER TABLE ONLY heliograph.object_changes
+    ADD CONSTRAINT object_changes_stream_fkey FOREIGN KEY (stream) REFERENCES heliograph.streams(name) ON DELETE CASCADE;
 
 ALTER TABLE ONLY heliograph.retained_balances
     ADD CONSTRAINT retained_balances_stream_fkey FOREIGN KEY (stream) REFERENCES heliograph.streams(name) ON DELETE CASCADE;

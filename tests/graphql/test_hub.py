@@ -12,8 +12,7 @@ import pytest
 
 from heliograph_core.cursor import StreamPosition, encode_stream
 from heliograph_graphql.executor import Executor, Request
-from heliograph_graphql.hub import Hub
-from heliograph_graphql.render import Feed
+from heliograph_graphql.hub import Feed, Hub
 from heliograph_graphql.settings import ApiSettings
 from heliograph_sql.database import Database
 from heliograph_sql.tail import Tail
@@ -100,7 +99,7 @@ async def test_who_resumes_while_its_last_commit_still_goes_out_to_others_hears_
         slow = Slow(feed)
         first, other, again = Receiver(), Receiver(), Receiver()
         await hub.subscribe(feed, None, first)
-        await hub.subscribe(slow, None, other)  # type: ignore[arg-type]
+        await hub.subscribe(slow, None, other)
         rows = [{"trade_id": str(number)} for number in range(3)]
         await ledger.commit({100: {"perps.trades": rows}})
         await slow.begun.wait()
@@ -128,7 +127,7 @@ async def test_who_joins_while_a_commit_goes_out_hears_it(ledger: Any, database:
         slow = Slow(feed)
         first, other, late = Receiver(), Receiver(), Receiver()
         await hub.subscribe(feed, None, first)
-        await hub.subscribe(slow, None, other)  # type: ignore[arg-type]
+        await hub.subscribe(slow, None, other)
         await ledger.trades(100)
         await slow.begun.wait()
         await first.until(1)

@@ -12,7 +12,7 @@ from graphql import GraphQLError
 from tests.graphql.conftest import Ledger, time_of
 
 from heliograph_graphql.executor import Executor, Request
-from heliograph_graphql.render import Feed, render_together
+from heliograph_graphql.hub import Feed
 from heliograph_graphql.settings import ApiSettings
 from heliograph_sql.database import Database
 from heliograph_sql.queries import load
@@ -105,7 +105,7 @@ async def test_what_a_family_is_told_together_is_what_each_is_told_alone(
         together = [
             told
             for members in families.values()
-            for told in await render_together(members, commit, connection)
+            for told in await members[0].render_family(members, commit, connection)
         ]
         alone = [await each.render(commit, connection) for members in families.values() for each in members]
     assert together == alone

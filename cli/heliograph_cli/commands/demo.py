@@ -27,6 +27,7 @@ from heliograph_indexer.settings import IndexerSettings
 from heliograph_localnet.localnet import Localnet
 from heliograph_localnet.settings import LocalnetSettings
 from heliograph_sql.database import Database
+from heliograph_sql.object_log import ObjectLog
 from heliograph_sql.removal import remove_stream
 from heliograph_sql.rollup import Rollup
 from heliograph_sql.streams import get_stream
@@ -73,6 +74,7 @@ async def demo(settings: Settings, *, seconds: float | None, fresh: bool, seed: 
         running = await stack.enter_async_context(indexing(parts, store.database, stream, indexer))
         rollup = Rollup(store.database, settings.rollup)
         await stack.enter_async_context(parts.running("rollup", rollup.run()))
+        await stack.enter_async_context(parts.running("object log", ObjectLog(store.database).run()))
         connections = Connections(settings.api.gateway)
         figures: list[FigureSource] = [connections, IndexerFigures({STREAM: running})]
         app = create_app(store.database, settings.api, figures)

@@ -25,6 +25,7 @@ from heliograph_indexer.indexer import Indexer
 from heliograph_indexer.protocols import protocol_of
 from heliograph_indexer.settings import shown_url
 from heliograph_sql.database import Database
+from heliograph_sql.object_log import ObjectLog
 from heliograph_sql.retention import Retention
 from heliograph_sql.rollup import Rollup
 from heliograph_sql.streams import StreamRow, list_streams
@@ -72,6 +73,8 @@ async def _run(
                 running[stream.name] = await stack.enter_async_context(part)
             rollup = Rollup(store.database, settings.rollup)
             await stack.enter_async_context(parts.running("rollup", rollup.run()))
+            forgetting = ObjectLog(store.database)
+            await stack.enter_async_context(parts.running("object log", forgetting.run()))
         figures = [IndexerFigures(running)]
         connections = Connections(settings.api.gateway)
         if listener is not None:

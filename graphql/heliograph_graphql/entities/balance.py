@@ -12,6 +12,7 @@ ENTITY = Entity(
     description="A wallet's collateral in one asset, after its latest transfer.",
     key=("wallet", "asset", "stream", "sub_account"),
     identity=("stream", "wallet", "asset", "sub_account"),
+    followed=True,
     fields=(
         ID,
         STREAM,

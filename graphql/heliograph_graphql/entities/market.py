@@ -16,6 +16,7 @@ ENTITY = Entity(
     description="A perpetual-futures market. Prices, rate and open interest are as its account says now.",
     key=("symbol", "stream", "market"),
     identity=("stream", "market"),
+    followed=True,
     fields=(
         ID,
         STREAM,

@@ -23,6 +23,7 @@ ENTITY = Entity(
     key=("opened_at", "opened_slot", "opened_tx_index", "opened_ordinal", "stream", "position_key"),
     identity=("stream", "position_key", "opened_slot", "opened_tx_index", "opened_ordinal"),
     newest_first=True,
+    followed=True,
     fields=(
         ID,
         STREAM,

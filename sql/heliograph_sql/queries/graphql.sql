@@ -223,6 +223,12 @@ AND {row}.slot IN (
 )
 AND ({row}.slot, {row}.tx_index, {row}.ordinal, {row}.part) > ({slot}, {tx_index}, {ordinal}, {part})
 
+-- name: changed_objects
+-- What the transaction of one commit did to the objects of a table.
+SELECT o.key, o.before FROM heliograph.object_changes o
+JOIN heliograph.commits c ON c.stream = o.stream AND c.xid = o.xid
+WHERE o.stream = {stream} AND c.seq = {seq} AND o.entity = {table}
+
 -- name: begin_snapshot
 -- Limits the statements of the transaction, and says at which commits it stands: what an answer out of it can depend on,
 -- stream by stream. What is audited and covered changes without a commit, and so with the row of coverage.
