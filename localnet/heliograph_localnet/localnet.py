@@ -162,6 +162,10 @@ class Localnet:
                 pass
         self.ledger.close(skip=skips)
 
+    def trade_at(self, rate: float) -> None:
+        """Transactions a second that the scenario aims at from the next slot on, in place of settings.rate (not 0)."""
+        self._scenario.set_rate(rate)
+
     def truth(self, last: int | None = None) -> dict[str, list[Row]]:
         """Table -> expected rows, of all blocks up to slot `last` (default: all). See truth.py."""
         return self._truth.rows(last)

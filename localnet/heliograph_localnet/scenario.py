@@ -58,9 +58,9 @@ class Scenario:
     ) -> None:
         self._chance = Random(f"scenario/{seed}")
         self._seed = seed
-        self._per_slot = rate * slot_ms / 1000
-        self._per_second = rate
+        self._slot_ms = slot_ms
         self._slots_a_second = 1000 / slot_ms
+        self.set_rate(rate)
         self._most_traders = traders
         self._arrivals = arrivals
         self._jump_probability = jump_probability
@@ -74,6 +74,11 @@ class Scenario:
         self.keeper = named(seed, "keeper")
         self._makers = [named(seed, "maker", number) for number in range(MAKERS)]
         self._liquidators = [named(seed, "liquidator", number) for number in range(LIQUIDATORS)]
+
+    def set_rate(self, rate: float) -> None:
+        """Transactions a second from the next slot on."""
+        self._per_slot = rate * self._slot_ms / 1000
+        self._per_second = rate
 
     def slot(self, exchange: Exchange, now: Now) -> Iterator[Request]:
         """What happens in one slot."""

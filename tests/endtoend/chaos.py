@@ -6,7 +6,7 @@ import asyncio
 import random
 
 from tests.endtoend.comparison import as_stored, differences, read_tables
-from tests.endtoend.indexing import caught_up
+from tests.endtoend.indexing import PATIENCE_S, caught_up
 
 from heliograph_localnet.commitment import Commitment
 from heliograph_localnet.localnet import Localnet
@@ -17,7 +17,6 @@ DEEPEST = 12
 """Slots of the deepest fork."""
 FINALIZED_LAG = 20
 """Slots until a block is final, for a chain that is to become final while a test runs."""
-_TIMEOUT_S = 60
 
 
 def confirmed_slot(localnet: Localnet) -> int:
@@ -68,7 +67,7 @@ class Chaos:
 
 async def final_through(database: Database, stream: StreamRow, slot: int) -> None:
     """Returns once everything through `slot` is final, and no position waits to be folded."""
-    async with asyncio.timeout(_TIMEOUT_S):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             row = await get_stream(database, stream.name)
             async with database.acquire() as connection:
@@ -98,7 +97,7 @@ async def accounts_equal(database: Database, localnet: Localnet, *, scanned: boo
         for program in localnet.programs
         for address, account in accounts.owned_by(program, slot)
     }
-    async with asyncio.timeout(_TIMEOUT_S):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             async with database.acquire() as connection:
                 rows = await connection.fetch(

@@ -6,12 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from heliograph_core.errors import DatabaseUnavailable
 from heliograph_indexer.indexer import Indexer
 from heliograph_indexer.protocol import Protocol
 from heliograph_indexer.settings import IndexerSettings
 from heliograph_sql.database import Database
 from heliograph_sql.streams import StreamRow, get_stream, read_coverage
 
+PATIENCE_S = 300.0
+"""How long a test waits for what has to come before it says that it does not: no measure of speed, and far above what it
+takes on a machine that does ten other things."""
 _POLL_S = 0.02
 
 
@@ -31,25 +35,35 @@ async def indexing(
 
 
 async def caught_up(
-    database: Database, stream: StreamRow, slot: int, *, accounts: bool = False, timeout_s: float = 60
+    database: Database, stream: StreamRow, slot: int, *, accounts: bool = False, timeout_s: float = PATIENCE_S
 ) -> None:
     """Returns once everything through `slot` is committed, and what of it came late is folded.
 
-    accounts: those read at or above it too.
+    accounts: those read at or above it too. Raises AssertionError, saying how far it came.
     """
-    async with asyncio.timeout(timeout_s):
-        while True:
-            through = (await read_coverage(database, stream.name)).through(stream.first_slot)
-            row = await get_stream(database, stream.name)
-            read_at = row.accounts_through if row is not None else None
-            reached = (through, read_at) if accounts else (through,)
-            if all(each is not None and each >= slot for each in reached) and not await _waiting(database):
-                return
-            await asyncio.sleep(_POLL_S)
+    came = "the database never answered"
+    try:
+        async with asyncio.timeout(timeout_s):
+            while True:
+                try:
+                    through = (await read_coverage(database, stream.name)).through(stream.first_slot)
+                    row = await get_stream(database, stream.name)
+                    waiting = await _waiting(database)
+                except DatabaseUnavailable as error:
+                    came = str(error)
+                else:
+                    read_at = row.accounts_through if row is not None else None
+                    reached = (through, read_at) if accounts else (through,)
+                    if all(each is not None and each >= slot for each in reached) and not waiting:
+                        return
+                    came = f"complete through {through}, accounts through {read_at}, {waiting} positions to be folded anew"
+                await asyncio.sleep(_POLL_S)
+    except TimeoutError:
+        raise AssertionError(f"not caught up with slot {slot} after {timeout_s:g} s: {came}") from None
 
 
-async def _waiting(database: Database) -> bool:
-    """Whether a position waits to be folded anew."""
+async def _waiting(database: Database) -> int:
+    """How many positions wait to be folded anew."""
     async with database.acquire() as connection:
-        found: bool = await connection.fetchval("SELECT EXISTS (SELECT FROM heliograph.dirty)")
+        found: int = await connection.fetchval("SELECT count(*) FROM heliograph.dirty")
     return found

@@ -24,21 +24,22 @@ _LENGTH_BYTES = 8
 
 
 class Cluster:
-    """The handle on the process. Commands are answered one after the other."""
+    """The handle on the process. Commands are answered one after the other, whoever gives them."""
 
     def __init__(self, process: asyncio.subprocess.Process, settings: LocalnetSettings) -> None:
         self.process = process
         self.settings = settings
         self.rpc_url = self.ws_url = ""
         self.programs: tuple[str, ...] = ()
+        self._turn = asyncio.Lock()
 
     async def step(self, slots: int) -> int:
         """Closes so many slots at once; the confirmed slot then."""
         return int(await self._ask("step", slots))
 
-    async def run(self) -> None:
-        """Slots in real time from now on."""
-        await self._ask("run")
+    async def run(self, rate: float | None = None) -> None:
+        """Slots in real time from now on. rate: transactions a second, in place of the settings'."""
+        await self._ask("run", rate)
 
     async def halt(self) -> int:
         """No further slots; the confirmed slot then."""
@@ -66,10 +67,15 @@ class Cluster:
         self.rpc_url, self.ws_url, self.programs = await self._answer()
 
     async def _ask(self, command: str, argument: object = None) -> Any:
+        # Whoever is cancelled must not leave its answer to the next one.
+        return await asyncio.shield(asyncio.create_task(self._asked(command, argument)))
+
+    async def _asked(self, command: str, argument: object) -> Any:
         assert self.process.stdin is not None
-        self.process.stdin.write(msgspec.json.encode([command, argument]) + b"\n")
-        await self.process.stdin.drain()
-        return await self._answer()
+        async with self._turn:
+            self.process.stdin.write(msgspec.json.encode([command, argument]) + b"\n")
+            await self.process.stdin.drain()
+            return await self._answer()
 
     async def _answer(self) -> Any:
         assert self.process.stdout is not None

@@ -7,6 +7,7 @@ import pickle
 import sys
 import time
 from contextlib import suppress
+from typing import Any
 
 import msgspec
 
@@ -35,12 +36,14 @@ class _Process:
         self._transactions = 0
         localnet.chain.listen(self._note)
 
-    async def obey(self, command: str, argument: int | None) -> object:
+    async def obey(self, command: str, argument: Any) -> object:
         chain = self._localnet.chain
         match command:
             case "step":
                 await self._localnet.step(argument or 1)
             case "run":
+                if argument is not None:
+                    self._localnet.trade_at(argument)
                 self._running = asyncio.create_task(self._localnet.run())
                 return None
             case "halt":

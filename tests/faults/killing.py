@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.cli.process import Heliograph
+from tests.endtoend.indexing import PATIENCE_S
 
 CONFIG = "heliograph.toml"
 
@@ -63,7 +64,7 @@ class Lives:
             self._process.kill()
 
 
-async def met(condition: Callable[[], bool], *, timeout_s: float = 60.0) -> None:
+async def met(condition: Callable[[], bool], *, timeout_s: float = PATIENCE_S) -> None:
     """Polls: what is waited for happens in another process, which tells nobody."""
     async with asyncio.timeout(timeout_s):
         while True:

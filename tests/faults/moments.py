@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Literal, NamedTuple
 
+from tests.endtoend.indexing import PATIENCE_S
+
 from heliograph_localnet.faults import Occasion, Reaction
 from heliograph_localnet.localnet import Localnet
 from heliograph_sql.database import Database
@@ -23,8 +25,6 @@ MOST_MS = 2_000
 MOST_JITTER_MS = 15
 """What is reached is told a moment late, and more work is done meanwhile; this spreads it further."""
 _POLL_S = 0.002
-PATIENCE_S = 30.0
-"""How long a moment is waited for: the work must go on, so that it comes."""
 
 
 class Moment(NamedTuple):

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from random import Random
 from typing import Any
 
+from tests.endtoend.indexing import PATIENCE_S
 from tests.endtoend.nodes import LIVE, ROOTS, rows_of, selection
 from tests.endtoend.subscriber import subscriber
 
@@ -15,7 +16,6 @@ from heliograph_core.cursor import StreamPosition, encode_stream
 
 LIFE_S = (0.05, 0.8)
 """Shortest and longest life of a connection."""
-_TIMEOUT_S = 60.0
 
 
 class Replica:
@@ -75,7 +75,7 @@ class Replicas:
         """Returns once every replica holds exactly these rows. Raises TimeoutError, saying which does not."""
         unequal: list[str] = []
         try:
-            async with asyncio.timeout(_TIMEOUT_S):
+            async with asyncio.timeout(PATIENCE_S):
                 while True:
                     unequal = [
                         f"{root}: {len(replica.rows(truth[ROOTS[root]]))} rows, {len(truth[ROOTS[root]])} expected"

@@ -28,7 +28,6 @@ POLL_S = 0.05
 """The indexer's fallback poll in short runs."""
 DEADLINE_S = 0.4
 """Of one HTTP exchange in short runs."""
-CAUGHT_UP_S = 60.0
 TICK_S = 0.1
 """From slot to slot while the indexer is waited for."""
 SLOTS = 4
@@ -123,13 +122,13 @@ class FaultRun:
         """Everything that is confirmed now is covered; the chain goes on meanwhile, as chains do."""
         slot = confirmed_slot(self.localnet)
         async with self._ticking():
-            await caught_up(self.database, self.stream, slot, timeout_s=CAUGHT_UP_S)
+            await caught_up(self.database, self.stream, slot)
 
     async def settle(self) -> int:
         """Everything becomes final, audits included; the last slot in which something could happen."""
         last = await self.chaos.quiet()
         async with self._ticking():
-            await caught_up(self.database, self.stream, last, accounts=True, timeout_s=CAUGHT_UP_S)
+            await caught_up(self.database, self.stream, last, accounts=True)
             await final_through(self.database, self.stream, last)
         return last
 

@@ -7,6 +7,7 @@ import json
 from types import TracebackType
 from typing import Self
 
+from tests.endtoend.indexing import PATIENCE_S
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
@@ -15,7 +16,6 @@ from heliograph_core.cursor import StreamPosition, encode_stream
 
 _QUERY = "subscription {{ positionChanges(after: {after}) {{ cursor nodes {{ slot signature }} }} }}"
 _RETRY_S = 0.1
-_TIMEOUT_S = 60.0
 
 
 class Subscription:
@@ -42,7 +42,7 @@ class Subscription:
 
     async def rows(self, count: int) -> list[tuple[int, str]]:
         """(slot, signature) of each row that came, once there are so many. Raises TimeoutError."""
-        async with asyncio.timeout(_TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             while len(self._rows) < count:
                 assert self._running is not None and not self._running.done(), self._running
                 self._grown.clear()

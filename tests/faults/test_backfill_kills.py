@@ -11,7 +11,7 @@ import pytest
 from tests.cli.process import Heliograph
 from tests.endtoend.comparison import differences, read_tables
 from tests.endtoend.fetched import Fetched
-from tests.endtoend.indexing import caught_up, indexing
+from tests.endtoend.indexing import PATIENCE_S, caught_up, indexing
 from tests.faults.sizes import sizes
 from tests.faults.witness import witnessing
 
@@ -26,13 +26,12 @@ from heliograph_sql.streams import add_stream, get_stream, read_coverage
 
 GODARK = PROTOCOLS["godark"]
 SIZES = sizes()
-LIFE_TRANSACTIONS = (500, 5_000) if SIZES.long else (50, 400)
+LIFE_TRANSACTIONS = (100, 1_500) if SIZES.long else (50, 200)
 """Fewest and most transactions that a backfill fetches before it is killed: as many kills on any machine."""
 MOST_LIVES = 10 + SIZES.backfill_slots // 20
 HAND = 100
 """The default of heal.hand_transactions."""
 _POLL_S = 0.02
-_PATIENCE_S = 60.0
 
 
 @pytest.mark.parametrize("hand", [1, HAND])
@@ -44,7 +43,12 @@ async def test_a_killed_backfill_is_complete_and_fetched_nothing_twice_but_what_
     print(f"seed {seed}")
     dice = random.Random(seed)
     settings = LocalnetSettings(
-        seed=seed, rate=20, traders=40, funding_interval_seconds=10, jump_probability=0.1
+        seed=seed,
+        rate=8,
+        traders=40,
+        symbols=("SOL-PERP", "BTC-PERP"),
+        funding_interval_seconds=10,
+        jump_probability=0.1,
     )
     async with Localnet(settings) as localnet:
         await localnet.step(SIZES.backfill_slots)
@@ -133,7 +137,7 @@ async def _lives_through(backfill: Heliograph, fetched: Fetched) -> bool:
     """Whether it came to its end by itself; else it is killed once it has fetched enough."""
     ended = asyncio.create_task(asyncio.to_thread(backfill.process.wait))
     enough = asyncio.create_task(fetched.enough.wait())
-    async with asyncio.timeout(_PATIENCE_S):
+    async with asyncio.timeout(PATIENCE_S):
         await asyncio.wait({ended, enough}, return_when=asyncio.FIRST_COMPLETED)
         if not ended.done():
             backfill.process.kill()
@@ -144,7 +148,7 @@ async def _lives_through(backfill: Heliograph, fetched: Fetched) -> bool:
 
 
 async def _final(localnet: Localnet, slot: int) -> None:
-    async with asyncio.timeout(_PATIENCE_S):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             if localnet.chain.slot_at(Commitment.FINALIZED) >= slot:
                 return
@@ -152,7 +156,7 @@ async def _final(localnet: Localnet, slot: int) -> None:
 
 
 async def _settled(database: Database) -> None:
-    async with asyncio.timeout(_PATIENCE_S), database.acquire() as connection:
+    async with asyncio.timeout(PATIENCE_S), database.acquire() as connection:
         while True:
             if not await connection.fetchval("SELECT EXISTS (SELECT FROM heliograph.dirty)"):
                 return

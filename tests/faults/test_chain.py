@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 from tests.endtoend.chaos import confirmed_slot, final_through
+from tests.endtoend.indexing import PATIENCE_S
 from tests.endtoend.serving import serving
 from tests.faults.run import FaultRun, fault_run
 
@@ -54,7 +55,7 @@ async def test_lines_of_a_dropped_block_never_stand_for_those_of_the_block_that_
             second = run.localnet.deposit("alice", 5)
             block_watch = run.nodes[0].faults.add(_seen(second, notified))
             await run.localnet.step(3)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_S):
                 await notified.wait()
             block_watch()
             # From now on nothing is notified, and the block is another: what is free afterwards differs.
@@ -75,7 +76,7 @@ async def test_lines_of_a_dropped_block_never_stand_for_those_of_the_block_that_
 
 async def _subscribed(run: FaultRun) -> None:
     """Returns once logs and accounts of both programs, and slots, are subscribed to."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             if len(run.nodes[0].subscriptions) == 2 * len(run.localnet.programs) + 1:
                 return
@@ -208,7 +209,7 @@ async def test_closed_accounts_are_found_though_nobody_tells_of_them(database: D
 
 async def _accounts(run: FaultRun, addresses: list[str], open_: int) -> None:
     """Returns once so many of the accounts are stored as open."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             rows = await _rows(
                 run.database,

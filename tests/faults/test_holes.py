@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from tests.endtoend.indexing import PATIENCE_S
 from tests.faults.run import FaultRun, fault_run
 
 from heliograph_indexer.settings import HealSettings
@@ -41,7 +42,7 @@ async def test_the_checkpoint_passes_neither_a_fill_that_runs_nor_one_that_faile
 
 async def _live_above(run: FaultRun, slot: int) -> None:
     """Lets the chain go on until something above `slot` is covered."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             coverage = await read_coverage(run.database, run.stream.name)
             if coverage and coverage.ranges[-1][1] > slot:

@@ -65,7 +65,7 @@ async def test_an_indexer_killed_at_random_leaves_tables_equal_to_the_truth(
                 await asyncio.wait({producing})
                 last = localnet.chain.slot_at(Commitment.CONFIRMED)
                 indexer.start()
-                await caught_up(database, stream, last, accounts=True, timeout_s=120)
+                await caught_up(database, stream, last, accounts=True)
                 await indexer.stop()
             finally:
                 producing.cancel()

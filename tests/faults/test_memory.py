@@ -76,7 +76,7 @@ async def test_the_indexer_holds_the_same_memory_after_an_hour_of_trading(tmp_pa
                 print(f"samples in {file}")
                 samples = await watch(indexer.process.pid, SIZES.memory_s, INTERVAL_S, file, note)
                 last = await chain.halt()
-                await caught_up(database, stream, last, timeout_s=120)
+                await caught_up(database, stream, last)
                 assert await asyncio.to_thread(indexer.stop) == 0
             finally:
                 indexer.kill()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx2
 from tests.endtoend.comparison import read_tables
-from tests.endtoend.indexing import caught_up
+from tests.endtoend.indexing import PATIENCE_S, caught_up
 from tests.faults.killing import Lives, write_config
 from tests.faults.moments import Moments, draw
 from tests.faults.server import own_server
@@ -70,7 +70,7 @@ async def test_indexer_api_and_subscribers_survive_kills_of_postgresql(tmp_path:
                         producing.cancel()
                         await asyncio.wait({producing})
                         last = localnet.chain.slot_at(Commitment.CONFIRMED)
-                        await caught_up(database, stream, last, accounts=True, timeout_s=120)
+                        await caught_up(database, stream, last, accounts=True)
                         truth = localnet.truth(last)
                         wanted = [(row["slot"], row["signature"]) for row in truth["perps.position_changes"]]
                         received = await subscription.rows(len(wanted))
@@ -90,7 +90,7 @@ async def test_indexer_api_and_subscribers_survive_kills_of_postgresql(tmp_path:
 
 async def _ready_says(url: str, status: int, code: str | None) -> None:
     """Returns once /ready has the status and gives the code."""
-    async with asyncio.timeout(60), httpx2.AsyncClient(trust_env=False) as client:
+    async with asyncio.timeout(PATIENCE_S), httpx2.AsyncClient(trust_env=False) as client:
         while True:
             answer = await client.get(url)
             if (answer.status_code, answer.json().get("code")) == (status, code):

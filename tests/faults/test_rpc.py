@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from tests.endtoend.indexing import PATIENCE_S
 from tests.faults.run import GODARK, fault_run
 from tests.faults.weather import lasting_faults, rpc_faults
 
@@ -119,7 +120,7 @@ async def test_what_the_only_node_will_never_answer_stops_and_is_said(
         await run.localnet.step(6)
         indexer = Indexer(database, run.stream, GODARK, run.settings())
         with pytest.raises(RpcRefused, match=said):
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_S):
                 await indexer.run()
         assert indexer.status.state == "stopped"
         mend()

@@ -91,7 +91,7 @@ async def test_the_indexer_waits_out_a_database_that_does_not_answer(stall: obje
                     producing.cancel()
                     await asyncio.wait({producing})
                     last = localnet.chain.slot_at(Commitment.CONFIRMED)
-                    await caught_up(database, stream, last, accounts=True, timeout_s=120)
+                    await caught_up(database, stream, last, accounts=True)
                     await indexer.stop()
                 finally:
                     producing.cancel()

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.endtoend.indexing import caught_up
+from tests.endtoend.indexing import PATIENCE_S, caught_up
 from tests.faults.killing import Lives, write_config
 from tests.faults.moments import Kind, Moment, Moments, draw
 from tests.faults.sizes import sizes
@@ -86,7 +86,7 @@ async def test_the_other_takes_over_from_a_stopped_indexer_which_cannot_write_wh
                 producing.cancel()
                 await asyncio.wait({producing})
                 last = localnet.chain.slot_at(Commitment.CONFIRMED)
-                await caught_up(database, stream, last, accounts=True, timeout_s=120)
+                await caught_up(database, stream, last, accounts=True)
                 await first.stop()
             finally:
                 producing.cancel()
@@ -155,7 +155,7 @@ async def _stream(database: Database, localnet: Localnet) -> StreamRow:
 
 async def _led_by(database: Database, stream: StreamRow, processes: set[int]) -> int:
     """The process that leads, once it is one of these: a holder is host:process:…"""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             row = await get_stream(database, stream.name)
             assert row is not None
@@ -171,7 +171,7 @@ async def _epoch(database: Database, stream: StreamRow) -> int:
 
 
 async def _says(lives: Lives, event: str) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             if event in lives.process.stderr:
                 return

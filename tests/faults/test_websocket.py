@@ -7,6 +7,7 @@ from collections.abc import Callable
 from itertools import count
 from random import Random
 
+from tests.endtoend.indexing import PATIENCE_S
 from tests.faults.run import POLL_S, FaultRun, fault_run
 from tests.faults.weather import Fault, socket_faults
 
@@ -24,7 +25,7 @@ async def test_each_fault_of_the_socket_alone_costs_no_row(database: Database) -
             # So that what concerns opening and subscribing gets its chance.
             run.nodes[0].disconnect()
             await run.suffer(name, fault)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while indexer.status.deaf is not None:
                 await run.trade(1)
         await run.end()
@@ -64,7 +65,7 @@ async def test_a_socket_that_never_opens_costs_no_row(database: Database) -> Non
         run.nodes[0].faults.on("connect", Reaction(status=503))
         await run.localnet.step(3)
         # Accounts are read over a socket only; their rows are compared elsewhere.
-        async with run.indexer(accounts=False), asyncio.timeout(60):
+        async with run.indexer(accounts=False), asyncio.timeout(PATIENCE_S):
             await run.trade(12)
             await _covered_and_true(run)
 

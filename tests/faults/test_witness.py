@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from tests.endtoend.indexing import caught_up, indexing
+from tests.endtoend.indexing import PATIENCE_S, caught_up, indexing
 from tests.faults.witness import Witness, digest_of, witnessing
 
 from heliograph_indexer.protocols import PROTOCOLS
@@ -176,7 +176,7 @@ async def test_a_run_fails_with_what_its_witness_sees(database: Database) -> Non
     async with Localnet(SETTINGS) as localnet:
         await localnet.step(5)
         with pytest.raises(AssertionError, match="never confirmed beyond"):
-            async with witnessing(database, localnet, stream), asyncio.timeout(20):
+            async with witnessing(database, localnet, stream), asyncio.timeout(PATIENCE_S):
                 # Nobody indexes: all of this is claimed and nothing of it is there.
                 far = localnet.chain.open_slot + 1000
                 await _run(

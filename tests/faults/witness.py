@@ -15,13 +15,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from tests.endtoend.chaos import require_equal
-from tests.endtoend.comparison import Tables, differences, read_slots, read_tables
+from tests.endtoend.comparison import KEYS, Row, Tables, differences, read_slots, read_tables
 
 from heliograph_core.errors import DatabaseUnavailable
 from heliograph_core.intervals import SlotSet
@@ -239,6 +239,87 @@ async def witnessing(
     except BaseExceptionGroup as group:
         # The first failure is the cause; the others were cancelled for it.
         raise group.exceptions[0] from None
+
+
+class LateWitness:
+    """Watches a run whose chain is in another process and never forks: what each sample saw is judged at the end.
+
+    samples: how many were taken.
+    """
+
+    def __init__(
+        self, database: Database, stream: StreamRow, confirmed: Callable[[], Awaitable[int]], seed: int
+    ) -> None:
+        """confirmed: asks the chain for its confirmed slot."""
+        self._database = database
+        self._stream = stream
+        self._confirmed = confirmed
+        self._dice = random.Random(seed)
+        self._seen: list[tuple[SlotSet, dict[int, bytes]]] = []
+        self._coverage = SlotSet()
+
+    @property
+    def samples(self) -> int:
+        return len(self._seen)
+
+    async def run(self) -> None:
+        """Until cancelled. Raises AssertionError where coverage shrinks, or says more than there is."""
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            await self._sample()
+            await asyncio.sleep(max(SHORTEST_PAUSE_S, PAUSE * (loop.time() - began)))
+
+    async def _sample(self) -> None:
+        name = self._stream.name
+        try:
+            async with (
+                self._database.acquire() as connection,
+                connection.transaction(isolation="repeatable_read", readonly=True),
+            ):
+                coverage = SlotSet([tuple(each) for each in await connection.fetch(_COVERAGE, name)])
+                slots = self._slots(coverage)
+                stored = await read_slots(connection, name, slots)
+        except DatabaseUnavailable:
+            return
+        confirmed = await self._confirmed()
+        for _, last in coverage:
+            assert last <= confirmed, (
+                f"complete through {last}, and the chain is confirmed through {confirmed}"
+            )
+        lost = self._coverage - coverage
+        assert not lost, f"covered before and not any more: {lost}"
+        self._coverage = coverage
+        self._seen.append((coverage, {slot: digest_of(_canonical(stored[slot])) for slot in slots}))
+
+    def _slots(self, coverage: SlotSet) -> Sequence[int]:
+        """Windows around an end of a covered range, where whoever runs ahead does so, and anywhere."""
+        if not coverage:
+            return range(self._stream.first_slot, self._stream.first_slot + WINDOW_SLOTS)
+        first, last = self._dice.choice(coverage.ranges)
+        anywhere = self._dice.randint(first, last)
+        windows = [(at - WINDOW_SLOTS // 2, at + WINDOW_SLOTS // 2) for at in (first, last, anywhere)]
+        return [slot for begin, end in SlotSet(windows) for slot in range(begin, end + 1)]
+
+    def end(self, truth: Tables) -> None:
+        """Raises AssertionError where a sample held other rows of a covered slot than the truth, or any of one that was not."""
+        by_slot: dict[int, dict[str, list[Row]]] = {}
+        for table, rows in truth.items():
+            for row in rows if KEYS[table][0] == "slot" else ():
+                by_slot.setdefault(row["slot"], {}).setdefault(table, []).append(row)
+        nothing = digest_of({})
+        digests = {slot: digest_of(tables) for slot, tables in by_slot.items()}
+        assert self._seen, "the database could never be asked"
+        for at, (coverage, seen) in enumerate(self._seen):
+            for slot, digest in seen.items():
+                expected = digests.get(slot, nothing) if slot in coverage else nothing
+                assert digest == expected, (
+                    f"sample {at}: slot {slot} of {coverage} held other rows than it has"
+                )
+
+
+def _canonical(tables: Tables) -> Tables:
+    return {table: rows for table, rows in tables.items() if table in KEYS}
 
 
 def digest_of(tables: Tables) -> bytes:
