@@ -10,12 +10,13 @@ from typing import Any
 import httpx2
 import pytest
 from tests.endtoend.chaos import confirmed_slot, final_through
-from tests.endtoend.indexing import PATIENCE_S
+from tests.endtoend.indexing import PATIENCE_S, caught_up
 from tests.endtoend.serving import serving
 from tests.faults.run import FaultRun, fault_run
 
 from heliograph_localnet import catalogue
 from heliograph_localnet.commitment import Commitment
+from heliograph_localnet.exchange.arithmetic import Side
 from heliograph_localnet.faults import Occasion, Reaction
 from heliograph_localnet.manner import Manner
 from heliograph_localnet.operation import UpdateFunding
@@ -150,30 +151,63 @@ async def test_text_with_nul_is_stored_readably_and_whole(database: Database) ->
 
 
 async def test_a_reused_address_is_a_new_position_each_time(database: Database) -> None:
+    """Closed and opened again, also in one slot; and blocks that closed it, or held its whole life, are dropped."""
     async with fault_run(database, seed=85, rate=0) as run, run.indexer():
         for turn in range(4):
-            run.localnet.open("alice", "SOL-PERP", "long" if turn % 2 else "short", 10, collateral=5000)
-            await run.trade(2)
-            run.localnet.update("alice", "SOL-PERP", -4)
-            await run.trade(1)
-            if turn == 2:
-                # Opened again in the slot in which it closed.
+            life = await _lived(run, "long" if turn % 2 else "short", again=turn == 2)
+            # What is stored by now was in blocks that are no more: its end, or all of it.
+            dropped = life if turn == 1 else life[-1:]
+            _take_back(run, [signature for each in dropped for signature in each])
+            if turn == 1:
+                assert _held(run) is None
+                await _lived(run, "long", again=False)
+            else:
+                assert _held(run) is not None, "it lives again where its close is gone"
+                await _stored(run, 1)
                 run.localnet.close("alice", "SOL-PERP")
-                run.localnet.open("alice", "SOL-PERP", "long", 3, collateral=5000)
-                await run.trade(1)
-            run.localnet.close("alice", "SOL-PERP")
-            await run.trade(2)
-            # Each close and opening is executed again in other blocks.
-            run.localnet.fork(4)
-            await run.trade(1)
+                await _stored(run, 1)
         await run.end()
-        wallet = run.localnet.wallet("alice")
         lives = await _rows(
             database,
             "SELECT lifecycle, status FROM perps.positions WHERE wallet = $1 ORDER BY lifecycle",
-            wallet,
+            run.localnet.wallet("alice"),
         )
     assert lives == [{"lifecycle": at, "status": "closed"} for at in range(1, 6)]
+
+
+async def _lived(run: FaultRun, side: Side, *, again: bool) -> list[list[str]]:
+    """Opened, reduced and closed, each stored; the signatures of each step. again: opened anew in the slot in which it closed."""
+    net = run.localnet
+    steps = [net.open("alice", "SOL-PERP", side, 10, collateral=5000)]
+    await _stored(run, 2)
+    steps.append(net.update("alice", "SOL-PERP", -4))
+    await _stored(run, 1)
+    if again:
+        steps.append(net.close("alice", "SOL-PERP"))
+        steps.append(net.open("alice", "SOL-PERP", "long", 3, collateral=5000))
+        await _stored(run, 1)
+    steps.append(net.close("alice", "SOL-PERP"))
+    await _stored(run, 2)
+    return steps
+
+
+def _held(run: FaultRun) -> object:
+    return run.localnet.exchange.position(run.localnet.wallet("alice"), run.localnet.market("SOL-PERP"))
+
+
+async def _stored(run: FaultRun, slots: int) -> None:
+    """So many slots, and the indexer has them. None goes by meanwhile: what they hold can still be taken back."""
+    await run.localnet.step(slots)
+    await caught_up(run.database, run.stream, confirmed_slot(run.localnet))
+
+
+def _take_back(run: FaultRun, signatures: list[str]) -> None:
+    """Other blocks from the first of them on, which hold everything else in the same order."""
+    chain = run.localnet.chain
+    slots = [executed.slot for each in signatures if (executed := chain.transaction(each)) is not None]
+    assert len(slots) == len(signatures)
+    gone = run.localnet.fork(chain.open_slot - min(slots), drop=set(signatures), shuffle=False)
+    assert set(gone) == set(signatures)
 
 
 async def test_closed_accounts_are_found_though_nobody_tells_of_them(database: Database) -> None:
