@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import uvicorn
+from tests.endtoend.indexing import PATIENCE_S
 
 from heliograph_graphql.app import create_app
 from heliograph_sql.database import Database
 
 _POLL_S = 0.01
-_TIMEOUT_S = 10
 
 
 @asynccontextmanager
@@ -26,7 +26,7 @@ async def serving(database: Database) -> AsyncIterator[str]:
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve(sockets=[listener]))
     try:
-        async with asyncio.timeout(_TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 if server.started:
                     break

@@ -57,6 +57,23 @@ class Cluster:
         """How many transactions of the stream are confirmed."""
         return int(await self._ask("transactions"))
 
+    async def count_fetches(self) -> dict[int, int]:
+        """From now on it notes which transactions of slots up to now are asked for; how many each slot holds."""
+        answer: dict[int, int] = await self._ask("count_fetches")
+        return answer
+
+    async def forget_fetches(self, enough: int) -> None:
+        """Notes them anew; `enough` different ones is what fetched_enough() tells of."""
+        await self._ask("forget_fetches", enough)
+
+    async def fetched_enough(self) -> bool:
+        return bool(await self._ask("fetched_enough"))
+
+    async def fetched(self) -> set[int]:
+        """Slots of which any transaction was asked for."""
+        answer: set[int] = await self._ask("fetched")
+        return answer
+
     async def truth(self, last: int) -> dict[str, list[dict[str, Any]]]:
         """See Localnet.truth. Only where the truth is kept."""
         answer: dict[str, list[dict[str, Any]]] = await self._ask("truth", last)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 import msgspec
+from tests.endtoend.fetched import Fetched
 
 from heliograph_localnet.chain import ChainEvent, Confirmed
 from heliograph_localnet.commitment import Commitment
@@ -34,6 +35,7 @@ class _Process:
         self._running: asyncio.Task[None] | None = None
         self._confirmations: dict[int, float] = {}
         self._transactions = 0
+        self._fetched: Fetched | None = None
         localnet.chain.listen(self._note)
 
     async def obey(self, command: str, argument: Any) -> object:
@@ -56,9 +58,24 @@ class _Process:
                 return told
             case "transactions":
                 return self._transactions
+            case "count_fetches":
+                self._fetched = Fetched(self._localnet)
+                return dict(self._fetched.counts)
+            case "forget_fetches":
+                self._counting.restart(argument)
+                return None
+            case "fetched_enough":
+                return self._counting.enough.is_set()
+            case "fetched":
+                return self._counting.slots()
             case "truth":
                 return self._localnet.truth(argument)
         return chain.slot_at(Commitment.CONFIRMED)
+
+    @property
+    def _counting(self) -> Fetched:
+        assert self._fetched is not None, "nobody asked for counting"
+        return self._fetched
 
     def _note(self, event: ChainEvent) -> None:
         if isinstance(event, Confirmed):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from random import Random
 from typing import Any
@@ -117,6 +117,18 @@ class FaultRun:
         finally:
             for each in clear:
                 each()
+
+    async def storm(self, faults: Mapping[str, Fault], *nodes: Node, scale: float, rounds: int) -> None:
+        """All of them at once, each at its share times `scale`, while blocks are dropped: so many rounds, and until most struck."""
+        clear = [self.weather.begin(node, faults, scale=scale) for node in nodes or self.nodes]
+        most, done = len(faults) // 2, 0
+        while done < rounds or len(self.weather.hits) <= most:
+            assert done < rounds + MOST_TRIES, f"only these struck: {dict(self.weather.hits)}"
+            await self.trade(3)
+            await self.chaos.round(wait=False)
+            done += 1
+        for each in clear:
+            each()
 
     async def caught_up(self) -> None:
         """Everything that is confirmed now is covered; the chain goes on meanwhile, as chains do."""

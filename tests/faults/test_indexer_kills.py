@@ -27,7 +27,9 @@ async def test_an_indexer_killed_at_random_leaves_tables_equal_to_the_truth(
 ) -> None:
     print(f"seed {SIZES.seed}")
     dice = random.Random(SIZES.seed)
-    settings = LocalnetSettings(seed=SIZES.seed, funding_interval_seconds=10, jump_probability=0.1)
+    settings = LocalnetSettings(
+        seed=SIZES.seed, traders=60, funding_interval_seconds=10, jump_probability=0.1
+    )
     async with Localnet(settings) as localnet:
         stream = await add_stream(
             database,

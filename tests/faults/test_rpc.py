@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 from tests.endtoend.indexing import PATIENCE_S
-from tests.faults.run import GODARK, fault_run
-from tests.faults.weather import lasting_faults, rpc_faults
+from tests.faults.run import GODARK, POLL_S, FaultRun, fault_run
+from tests.faults.weather import Fault, lasting_faults, rpc_faults
 
 from heliograph_core.errors import RpcRefused
 from heliograph_indexer.indexer import Indexer
@@ -16,6 +16,20 @@ from heliograph_sql.database import Database
 
 PASSING = rpc_faults()
 LASTING = lasting_faults()
+STOPPING = {
+    "403": Reaction(status=403),
+    "-32015": Reaction(error=(-32015, "Transaction version (2) is not supported", None)),
+    "-32011": Reaction(error=(-32011, "Transaction history is not available from this node", None)),
+}
+"""What the only node says, and nobody can mend."""
+TABLE = (
+    -32004, -32014, -32016, -32019, -32007, -32009, -32001, -32010, -32011, -32005, -32012, -32013, -32015, -32020,
+    -32017, 429, 403, 413, 500, 502, 503, 504,
+)  # fmt: skip
+"""The codes of the table of errors that the client goes by (tests/indexer/rpc/test_faults.py has what each asks for)."""
+TRANSACTION = frozenset({"getTransaction"})
+NULLS = 200
+"""Answers without a transaction until it counts as a while: many rounds of the source's."""
 ALL_AT_ONCE = 0.02
 """How often each fault strikes where all do, in multiples of its share alone."""
 
@@ -29,14 +43,42 @@ async def test_each_passing_fault_alone_costs_no_row(database: Database) -> None
 
 async def test_all_passing_faults_at_once_cost_no_row(database: Database) -> None:
     async with fault_run(database, seed=72, views=({},)) as run, run.indexer():
-        clear = [run.weather.begin(node, PASSING, scale=ALL_AT_ONCE) for node in run.nodes]
-        for _ in range(8):
-            await run.trade(3)
-            await run.chaos.round(wait=False)
-        for each in clear:
+        await run.storm(PASSING, scale=ALL_AT_ONCE, rounds=8)
+        await run.end()
+
+
+def test_every_code_of_the_table_goes_wrong_here() -> None:
+    """What an RPC node may answer by the table of errors is tried: as what passes, as what lasts, or as what stops."""
+    tried = {name.split()[0] for name in (*PASSING, *LASTING, *STOPPING)}
+    assert tried >= {str(code) for code in TABLE}
+
+
+async def test_transactions_that_are_null_for_a_while_are_waited_for(database: Database) -> None:
+    """All of them, at every node: nothing behind the first is claimed until it is there."""
+    async with fault_run(database, seed=77, views=({},)) as run, run.indexer() as indexer:
+        await run.trade(6)
+        nothing = {"null": Fault("request", lambda _: Reaction(rewrite=lambda _: None), 1.0, TRANSACTION)}
+        mend = [run.weather.begin(node, nothing) for node in run.nodes]
+        await run.witness.sample()
+        held = await _step_to_ours(run)
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                if run.weather.hits["null"] >= NULLS and indexer.status.trouble is not None:
+                    break
+                await asyncio.sleep(POLL_S)
+        await run.witness.sample()
+        assert run.witness.last.complete_through < held
+        for each in mend:
             each()
         await run.end()
-        assert len(run.weather.hits) > len(PASSING) // 2, run.weather.hits
+
+
+async def _step_to_ours(run: FaultRun) -> int:
+    """Goes on for a dozen slots; the first of them that holds a transaction of the stream."""
+    ours, first = {*run.localnet.programs}, run.localnet.chain.open_slot
+    await run.localnet.step(12)
+    blocks = run.localnet.chain.blocks(first, run.localnet.chain.open_slot)
+    return next(block.slot for block in blocks if any(ours & {*each.keys} for each in block.transactions))
 
 
 async def test_each_lasting_fault_of_one_node_of_two_costs_no_row(database: Database) -> None:
@@ -100,22 +142,16 @@ async def test_a_cursor_that_a_fork_took_away_costs_no_row(database: Database, u
 
 
 @pytest.mark.parametrize(
-    ("reaction", "said"),
-    [
-        (Reaction(status=403), "403"),
-        (Reaction(error=(-32015, "Transaction version (2) is not supported", None)), "bug"),
-        (Reaction(error=(-32011, "Transaction history is not available from this node", None)), "-32011"),
-    ],
-    ids=["403", "-32015", "-32011"],
+    ("code", "said"), [("403", "403"), ("-32015", "bug"), ("-32011", "-32011")], ids=[*STOPPING]
 )
 async def test_what_the_only_node_will_never_answer_stops_and_is_said(
-    database: Database, reaction: Reaction, said: str
+    database: Database, code: str, said: str
 ) -> None:
     async with fault_run(database, seed=76) as run:
         async with run.indexer():
             await run.trade(6)
         mend = run.nodes[0].faults.on(
-            "request", reaction, methods={"getBlock", "getTransaction", "getSignaturesForAddress"}
+            "request", STOPPING[code], methods={"getBlock", "getTransaction", "getSignaturesForAddress"}
         )
         await run.localnet.step(6)
         indexer = Indexer(database, run.stream, GODARK, run.settings())

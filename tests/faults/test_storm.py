@@ -13,7 +13,9 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from tests.endtoend.chaos import DEEPEST
+from tests.endtoend.indexing import PATIENCE_S
 from tests.endtoend.serving import serving
+from tests.faults.answers import answering
 from tests.faults.replicas import replicating
 from tests.faults.run import FaultRun, fault_run
 from tests.faults.weather import Fault, rpc_faults, socket_faults
@@ -51,15 +53,16 @@ async def test_all_faults_at_once_cost_and_invent_no_row(database: Database) -> 
         run = await enter(fault_run(database, seed=SEED, views=(view,), slot_ms=250 if LONG else 60))
         host = await enter(serving(database))
         replicas = await enter(replicating(host, run.stream.name, SEED))
+        answers = await enter(answering(host, run.localnet, run.witness))
         await enter(run.indexer(**(ACTUAL if LONG else {})))
         clear = [run.weather.begin(node, _faults(), scale=SCALE) for node in run.nodes]
         trading = asyncio.create_task(run.localnet.run())
+        loop = asyncio.get_running_loop()
+        end, patience = loop.time() + SECONDS, loop.time() + SECONDS + PATIENCE_S
         try:
-            async with asyncio.timeout(SECONDS):
-                while True:
-                    await _spell(run)
-        except TimeoutError:
-            pass
+            while loop.time() < end or not _is_stormy(run):
+                assert loop.time() < patience, f"fair weather: {dict(run.weather.hits)}"
+                await _spell(run)
         finally:
             trading.cancel()
             await asyncio.gather(trading, return_exceptions=True)
@@ -73,9 +76,13 @@ async def test_all_faults_at_once_cost_and_invent_no_row(database: Database) -> 
         rows = sum(map(len, run.localnet.truth(last).values()))
         print(
             f"{SECONDS:g} s, {run.chaos.forks} forks, {run.chaos.gone} transactions dropped, {replicas.breaks} breaks of "
-            f"subscribers, {run.witness.samples} samples, {rows} rows, faults {dict(run.weather.hits)}"
+            f"subscribers, {run.witness.samples} samples, {answers.complete} slots in answers, {rows} rows, faults {dict(run.weather.hits)}"
         )
-        assert run.chaos.gone > 0 and len(run.weather.hits) > 10
+
+
+def _is_stormy(run: FaultRun) -> bool:
+    """On a machine that is slow just now a few seconds see little."""
+    return run.chaos.gone > 0 and len(run.weather.hits) > 10
 
 
 def _faults() -> dict[str, Fault]:

@@ -28,6 +28,7 @@ HISTORY = frozenset(
 BLOCKS = frozenset({"getBlock", "getBlockTime"})
 SCANS = frozenset({"getProgramAccounts"})
 CONTEXT = frozenset({"getSignaturesForAddress", "getMultipleAccounts", "getProgramAccounts"})
+BATCH = frozenset({"http batch"})
 LOGS = frozenset({"logsNotification"})
 SUBSCRIBE = frozenset({"logsSubscribe", "slotSubscribe", "programSubscribe"})
 
@@ -138,6 +139,8 @@ def lasting_faults() -> dict[str, Fault]:
         "403": Fault("request", lambda _: Reaction(status=403), 1.0),
         "404": Fault("request", lambda _: Reaction(status=404), 1.0),
         "413": Fault("request", lambda _: Reaction(status=413), 1.0),
+        # A gateway's limit on what it takes at once: one call passes.
+        "413 for a batch": Fault("exchange", lambda _: Reaction(status=413), 1.0, BATCH),
         "-32001": Fault("request", _error(-32001, "Block 1 cleaned up"), 1.0, BLOCKS),
         "-32010": Fault("request", _error(-32010, "excluded from account secondary indexes"), 1.0, SCANS),
         "-32011": Fault("request", _error(-32011, "Transaction history is not available"), 1.0, HISTORY),

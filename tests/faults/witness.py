@@ -38,6 +38,9 @@ SHORTEST_PAUSE_S = 0.02
 WINDOW_SLOTS = 64
 """Slots of each sample that are looked at for no reason."""
 
+Places = frozenset[tuple[int, int, int]]
+"""tx_index, ordinal and part of rows of one slot."""
+
 _PROGRESS = """
 SELECT s.first_slot, s.final_slot, s.seq,
     (SELECT coalesce(max(c.seq), 0) FROM heliograph.commits AS c WHERE c.stream = s.name) AS newest,
@@ -78,6 +81,7 @@ class Witness:
         self._waiting: list[Block] = []
         self._versions: dict[int, dict[bytes, None]] = {}
         self._filled: set[int] = set()
+        self._places: dict[int, set[Places]] = {}
         self._highest = -1
         self._retold = 0
         self._last = Sample(stream.first_slot, -1, 0, SlotSet())
@@ -146,6 +150,11 @@ class Witness:
             assert not told, f"slot {slot} at the end:\n{told}"
         await require_equal(self._database, self._localnet, last)
 
+    def permits(self, slot: int, places: Places) -> bool:
+        """Whether some block that was confirmed in this slot changed positions at these places, and nowhere else."""
+        self._drain()
+        return places in self._places.get(slot, ())
+
     def _follow(self, event: ChainEvent) -> None:
         if isinstance(event, Forked):
             # From here on what the old blocks said is told anew.
@@ -165,6 +174,10 @@ class Witness:
         if tables:
             self._filled.add(slot)
         versions = self._versions.setdefault(slot, {})
+        changes = tables.get("perps.position_changes", ())
+        self._places.setdefault(slot, set()).add(
+            frozenset((row["tx_index"], row["ordinal"], row["part"]) for row in changes)
+        )
         digest = digest_of(tables)
         # The latest is the one that stands.
         versions.pop(digest, None)
