@@ -9,10 +9,11 @@ from random import Random
 from typing import Any
 
 from tests.endtoend.chaos import FINALIZED_LAG, Chaos, accounts_equal, confirmed_slot, final_through
-from tests.endtoend.indexing import caught_up, indexing
+from tests.endtoend.indexing import PATIENCE_S, caught_up, indexing
 from tests.faults.weather import Fault, Weather
 from tests.faults.witness import Witness, witnessing
 
+from heliograph_core.errors import RpcUnavailable
 from heliograph_indexer.indexer import Indexer
 from heliograph_indexer.protocols import PROTOCOLS
 from heliograph_indexer.settings import IndexerSettings, RpcSettings
@@ -89,9 +90,18 @@ class FaultRun:
 
     @asynccontextmanager
     async def indexer(self, **changes: Any) -> AsyncIterator[Indexer]:
-        """An indexer for the time of the block."""
-        async with indexing(self.database, self.stream, GODARK, self.settings(**changes)) as indexer:
-            yield indexer
+        """An indexer that leads, for the time of the block."""
+        leads = False
+        while not leads:
+            try:
+                async with indexing(self.database, self.stream, GODARK, self.settings(**changes)) as indexer:
+                    await _leading(indexer)
+                    leads = True
+                    yield indexer
+            except BaseExceptionGroup as group:
+                # Nobody reached at the start ends an indexer, and on a busy machine these deadlines are short.
+                if leads or group.split(RpcUnavailable)[1] is not None:
+                    raise
 
     async def trade(self, slots: int, *, at_once: int = 4) -> None:
         """So many slots, a few at a time, in front of the indexer: it catches up whatever goes wrong."""
@@ -166,6 +176,14 @@ class FaultRun:
         while True:
             await asyncio.sleep(TICK_S)
             self.localnet.ledger.close()
+
+
+async def _leading(indexer: Indexer) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            if indexer.status.state == "leading":
+                return
+            await asyncio.sleep(POLL_S)
 
 
 @asynccontextmanager
