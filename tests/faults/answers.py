@@ -14,7 +14,7 @@ from heliograph_localnet.localnet import Localnet
 
 DEPTH = 40
 """Slots below the confirmed one that are asked for: deeper than any fork."""
-PAUSE_S = 0.05
+PAUSE_S = 0.2
 _MOST = 1000
 
 

@@ -27,8 +27,10 @@ from heliograph_sql.streams import StreamRow, add_stream
 GODARK = PROTOCOLS["godark"]
 POLL_S = 0.05
 """The indexer's fallback poll in short runs."""
-DEADLINE_S = 0.4
-"""Of one HTTP exchange in short runs."""
+DEADLINE_S = 1.0
+"""Of one HTTP exchange in short runs. What hangs costs so much; much less, and a busy machine looks like a node that hangs."""
+SILENCE_S = 1.0
+"""Without a slot until a socket is opened anew, in short runs; the same holds of it."""
 TICK_S = 0.1
 """From slot to slot while the indexer is waited for."""
 SLOTS = 4
@@ -76,7 +78,7 @@ class FaultRun:
                 lag_slots=10,
             ),
             "poll_interval_s": POLL_S,
-            "socket_silence_s": 0.3,
+            "socket_silence_s": SILENCE_S,
             "retry_s": 0.01,
             "retry_max_s": 0.05,
             "retry_stuck_s": 0.1,

@@ -13,7 +13,7 @@ from heliograph_sql.database import Database
 
 LEAST_ROUNDS, MOST_ROUNDS = 8, 200
 LEAST_BREAKS = 2
-SCALE = 0.04
+SCALE = 0.02
 """How often each fault of the weather strikes, in multiples of its share alone."""
 
 

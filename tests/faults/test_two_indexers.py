@@ -30,7 +30,7 @@ from heliograph_sql.streams import StreamRow, add_stream, get_stream, read_cover
 
 SIZES = sizes()
 LEASE_S = 1.5
-MOST_TAKEOVER_S = 15.0
+MOST_TAKEOVER_S = 30.0
 """From the stop of one to rows of the other: seconds, with room for a machine that does much else."""
 _POLL_S = 0.02
 
