@@ -18,14 +18,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PIP_VERSION := 26.3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench faults soak format
+.PHONY: help setup demo test check bench soak format
 
 help:
 	@echo 'make demo [PORT=8000] [SECONDS=60]   a whole perps exchange, indexed and served, on this machine'
-	@echo 'make test [ARGS=...]                 the tests'
+	@echo 'make test [ARGS=...]                 the tests, short fault runs among them (ARGS=tests/faults: these alone)'
 	@echo 'make check                           format, lint, types, layers, tests'
 	@echo 'make bench [BENCH=live]              benchmarks; the last line of each is one JSON object'
-	@echo 'make faults [ARGS=...]               the short fault runs, about five minutes'
 	@echo 'make soak [ARGS=...]                 the long fault runs, some hours (docs/soak.md); ARGS="-k memory" some of them'
 	@echo 'make setup                           install everything into $(VENV)'
 	@echo 'make format                          rewrite the source as `make check` wants it'
@@ -52,9 +51,6 @@ format: $(VENV)/.dev
 bench: $(VENV)/.dev $(ANCHORPY)/.ready
 	@set -e; for file in $(if $(BENCH),benchmarks/$(BENCH).py,$(sort $(wildcard benchmarks/*.py))); do \
 	    $(BIN)/python $$file; done
-
-faults: $(VENV)/.dev
-	$(BIN)/python -m pytest tests/faults $(ARGS)
 
 soak: $(VENV)/.dev
 	HELIOGRAPH_SOAK=1 HELIOGRAPH_SOAK_SECONDS=$(or $(SECONDS),600) HELIOGRAPH_SOAK_SEED=$${HELIOGRAPH_SOAK_SEED:-$$(date +%s)} $(BIN)/python -m pytest tests/faults tests/graphql/hostile -s $(ARGS)

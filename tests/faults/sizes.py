@@ -20,7 +20,7 @@ class Sizes:
     """Whether the figures count: speed and memory are judged in long runs alone."""
     seed: int = 4
     """Makes the chain, its traffic and the places of the faults."""
-    kills: int = 8
+    kills: int = 6
     """kill -9 of the indexer."""
     postgres_kills: int = 2
     """kill -9 of PostgreSQL."""
@@ -28,9 +28,9 @@ class Sizes:
     """Seconds that one of two indexers is stopped; more than the lease lasts."""
     stall_s: float = 4.0
     """Seconds that the database does not answer."""
-    gap_slots: int = 1_000
+    gap_slots: int = 400
     """Slots that are healed while live runs."""
-    backfill_slots: int = 240
+    backfill_slots: int = 160
     """Slots of a backfill that is killed again and again."""
     memory_s: float = 12.0
     """Seconds over which the indexer's memory is watched."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from tests.endtoend.indexing import PATIENCE_S, caught_up, indexing
-from tests.faults.witness import Witness, digest_of, witnessing
+from tests.faults.witness import LateWitness, Witness, digest_of, witnessing
 
 from heliograph_indexer.protocols import PROTOCOLS
 from heliograph_indexer.settings import IndexerSettings
@@ -119,6 +120,52 @@ async def test_a_lie_is_seen_in_the_next_sample(database: Database, lie: str) ->
         await _run(database, *[each.format(slot=slot, last=last) for each in statements])
         with pytest.raises(AssertionError, match=seen):
             await witness.sample()
+
+
+@pytest.mark.parametrize(
+    ("lie", "seen"),
+    [
+        ("DELETE FROM perps.transfers WHERE slot = {slot}", "other rows"),
+        ("UPDATE perps.oracle_prices SET price = price + 1 WHERE slot = {slot}", "other rows"),
+        ("DELETE FROM heliograph.transactions WHERE slot = {slot}", "other rows"),
+        # What was taken out of coverage must not be there.
+        (
+            "UPDATE heliograph.coverage SET slots = slots - int8multirange(int8range({slot}, {slot} + 1))",
+            "not any more",
+        ),
+        (
+            "UPDATE heliograph.coverage SET slots = slots + int8multirange(int8range({last} + 1, {last} + 3))",
+            "is confirmed through",
+        ),
+        (None, None),
+    ],
+)
+async def test_a_lie_is_seen_by_the_one_who_judges_late(
+    database: Database, lie: str | None, seen: str | None
+) -> None:
+    stream = await _stream(database)
+    async with Localnet(SETTINGS) as localnet:
+
+        async def confirmed() -> int:
+            return localnet.chain.slot_at(Commitment.CONFIRMED)
+
+        await localnet.step(12)
+        localnet.deposit("alice", 5)
+        localnet.set_price("SOL-PERP", 150)
+        slot = localnet.chain.open_slot
+        await localnet.step(3)
+        await _index(database, localnet, stream)
+        last = await confirmed()
+        witness = LateWitness(database, stream, confirmed, seed=4)
+        await witness.sample()
+        if lie is not None:
+            await _run(database, lie.format(slot=slot, last=last))
+        judging = pytest.raises(AssertionError, match=seen) if seen is not None else nullcontext()
+        with judging:
+            for _ in range(3):
+                await witness.sample()
+            witness.end(localnet.truth(last))
+        assert witness.samples >= 1
 
 
 async def test_a_new_commit_of_the_same_rows_is_no_lie(database: Database) -> None:

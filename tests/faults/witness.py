@@ -276,14 +276,15 @@ class LateWitness:
         return len(self._seen)
 
     async def run(self) -> None:
-        """Until cancelled. Raises AssertionError where coverage shrinks, or says more than there is."""
+        """Until cancelled. Raises AssertionError as sample()."""
         loop = asyncio.get_running_loop()
         while True:
             began = loop.time()
-            await self._sample()
+            await self.sample()
             await asyncio.sleep(max(SHORTEST_PAUSE_S, PAUSE * (loop.time() - began)))
 
-    async def _sample(self) -> None:
+    async def sample(self) -> None:
+        """One look. Raises AssertionError where coverage shrinks, or says more than is confirmed."""
         name = self._stream.name
         try:
             async with (

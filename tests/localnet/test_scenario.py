@@ -18,6 +18,17 @@ def test_the_rate_is_kept_over_time() -> None:
     assert 1_900 <= transactions(localnet) <= 2_150
 
 
+def test_the_rate_may_be_changed_from_a_slot_on() -> None:
+    localnet = Localnet(LocalnetSettings(rate=20, skip_probability=0))
+    for _ in range(80):
+        localnet.produce()
+    quiet = transactions(localnet)
+    localnet.trade_at(100)
+    for _ in range(80):
+        localnet.produce()
+    assert quiet <= 600 and 1_900 <= transactions(localnet) - quiet <= 2_150
+
+
 def test_a_rate_of_nothing_is_silence() -> None:
     localnet = Localnet(LocalnetSettings(rate=0))
     localnet.produce()
