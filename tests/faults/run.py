@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.endtoend.chaos import FINALIZED_LAG, Chaos, accounts_equal, confirmed_slot, final_through
 from tests.endtoend.indexing import PATIENCE_S, caught_up, indexing
+from tests.faults.sizes import Sizes, sizes
 from tests.faults.weather import Fault, Weather
 from tests.faults.witness import Witness, witnessing
 
@@ -192,7 +193,11 @@ async def _leading(indexer: Indexer) -> None:
 async def fault_run(
     database: Database, *, seed: int, views: tuple[dict[str, Any], ...] = (), **changes: Any
 ) -> AsyncIterator[FaultRun]:
-    """views: of further nodes of the chain, as localnet's View takes them. changes: of the localnet's settings."""
+    """views: of further nodes of the chain, as localnet's View takes them. changes: of the localnet's settings.
+
+    seed: on the usual day; HELIOGRAPH_SOAK_SEED makes it another.
+    """
+    seed += sizes().seed - Sizes().seed
     print(f"seed {seed}")
     settings = LocalnetSettings(
         **{
