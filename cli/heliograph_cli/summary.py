@@ -12,7 +12,8 @@ from rich.live import Live
 from rich.text import Text
 
 from heliograph_core.errors import DatabaseUnavailable
-from heliograph_indexer.indexer import Indexer, IndexerStatus
+from heliograph_indexer.indexer import Indexer
+from heliograph_indexer.indexer_status import IndexerStatus
 from heliograph_sql.database import Database
 from heliograph_sql.progress import Counts, Progress, count_rows, read_progress, sum_rows
 

@@ -10,10 +10,9 @@ import os
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Literal, TypeVar
+from typing import TypeVar
 from uuid import uuid4
 
-import msgspec
 import structlog
 
 from heliograph_core.errors import (
@@ -32,9 +31,11 @@ from heliograph_indexer.decode import Layouts
 from heliograph_indexer.event_store import open_event_tables, open_layouts
 from heliograph_indexer.finalizer import DOUBTS, Finalizer
 from heliograph_indexer.genesis import bind_cluster
-from heliograph_indexer.healer import Healer, HealStatus, heal_share
+from heliograph_indexer.healer import Healer, heal_share
+from heliograph_indexer.indexer_status import IndexerStatus, State
 from heliograph_indexer.pipeline import Pipeline, QueueDepth
 from heliograph_indexer.protocol import Protocol
+from heliograph_indexer.refolder import Refolder
 from heliograph_indexer.rpc.backoff import Backoff
 from heliograph_indexer.rpc.cluster import Cluster
 from heliograph_indexer.rpc.counters import RpcCount
@@ -52,60 +53,12 @@ from heliograph_sql.writer import Writer
 RENEW_EVERY_S = 1.0
 """How often the lease is renewed, and how often one who waits for it asks."""
 
-REFOLD_EVERY_S = 1.0
-"""How often the leader looks for positions that wait to be folded anew."""
-REFOLD_KEYS = 10
-"""Positions that are folded anew in one commit."""
-REFOLD_QUIET_S = 0.5
-"""Seconds without a further mark after which a position is folded anew: a gap that is healed marks the same ones often."""
-REFOLD_ANYWAY_S = 10.0
-"""Seconds after which it is folded anew all the same."""
-REFOLD_PAUSE = 4.0
-"""Pause after such a commit, in multiples of the time it took."""
-
 SUBSCRIBE_S = 5.0
 """Longest wait for the subscription before live begins: without it rows come late, and none is lost."""
-
-State = Literal["starting", "standby", "leading", "stopped"]
 
 T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
-
-
-class IndexerStatus(msgspec.Struct, frozen=True, gc=False):
-    """What an indexer is doing, for a line of progress. Counts are since run() began.
-
-    head_slot: highest slot that the cluster showed; committed_slot: through which this process committed, at
-    committed_time (unix seconds) where known; both None before there is one. accounts_through: context slot of
-    the last snapshot of accounts. final_slot: rows at or below are final, None until that is known here.
-    trouble: which endpoint is ill and what is waited for, None where all goes well.
-    deaf: which WebSocket is not there and why, which costs latency only, None where notifications come.
-    healing: of the gaps below live, None before this process leads. corrected_slots: rewritten since it leads.
-    """
-
-    stream: str
-    state: State
-    head_slot: int | None
-    committed_slot: int | None
-    committed_time: int | None
-    commits: int
-    transactions: int
-    rows: int
-    accounts: int
-    accounts_through: int | None
-    final_slot: int | None = None
-    trouble: str | None = None
-    deaf: str | None = None
-    healing: HealStatus | None = None
-    corrected_slots: int = 0
-
-    @property
-    def lag_slots(self) -> int | None:
-        """Slots between the cluster's head and what is committed, None before both are known."""
-        if self.head_slot is None or self.committed_slot is None:
-            return None
-        return max(0, self.head_slot - self.committed_slot)
 
 
 async def current_slot(settings: IndexerSettings) -> int:
@@ -157,7 +110,6 @@ class Indexer:
         self._commits = self._transactions = self._rows = self._accounts = 0
         self._accounts_through: int | None = None
         self._finalizer: Finalizer | None = None
-        self._refold_now = asyncio.Event()
         self._reached = Reached()
         self._pipeline: Pipeline | None = None
         self._connects = {"logs": 0, "accounts": 0}
@@ -310,6 +262,7 @@ class Indexer:
             on_incident=pipeline.incident,
             on_stored=self._stored,
         )
+        refolder = Refolder(writer, epoch)
         finalizer = Finalizer(
             self._database,
             self._stream.name,
@@ -322,7 +275,7 @@ class Indexer:
             finalized=Cluster(pool, "finalized"),
             epoch=epoch,
             on_incident=pipeline.incident,
-            on_correction=self._refold_now.set,
+            on_correction=refolder.wake,
             amend_accounts=accounts.amend if self._settings.accounts else None,
         )
 
@@ -354,7 +307,7 @@ class Indexer:
                 tasks.create_task(self._follow(cluster, feed, source, pipeline, begun))
                 tasks.create_task(self._fill_below(self._healer, begun))
                 tasks.create_task(finalizer.run())
-                tasks.create_task(self._refold(writer, epoch))
+                tasks.create_task(refolder.run())
                 if self._settings.accounts:
                     tasks.create_task(
                         self._follow_accounts(
@@ -414,32 +367,6 @@ class Indexer:
                     "database_away", stream=self._stream.name, why=str(error), retry_in_s=round(wait, 2)
                 )
                 await asyncio.sleep(wait)
-
-    async def _refold(self, writer: Writer, epoch: int) -> None:
-        """Folds anew what writers of late history touched; the leader alone may.
-
-        Live commits wait while it folds, and while a gap is healed the same positions come again and again, each time
-        with a longer history: few at once, and with pauses in proportion.
-        """
-        loop = asyncio.get_running_loop()
-        while True:
-            began, folded = loop.time(), None
-            try:
-                folded = await writer.refold(
-                    REFOLD_KEYS, epoch=epoch, quiet_s=REFOLD_QUIET_S, anyway_s=REFOLD_ANYWAY_S
-                )
-            except DatabaseUnavailable as error:
-                _log.warning("database_away", stream=self._stream.name, why=str(error))
-            if folded is not None:
-                await asyncio.sleep(REFOLD_PAUSE * (loop.time() - began))
-                continue
-            try:
-                async with asyncio.timeout(REFOLD_EVERY_S):
-                    await self._refold_now.wait()
-            except TimeoutError:
-                continue
-            finally:
-                self._refold_now.clear()
 
     async def _renew(self, lease: Lease) -> None:
         while True:

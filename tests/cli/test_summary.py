@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from heliograph_cli.summary import Rate, Summary, duration, line_of, line_of_counts
-from heliograph_indexer.indexer import IndexerStatus
+from heliograph_indexer.indexer_status import IndexerStatus
 from heliograph_sql.database import Database
 from heliograph_sql.progress import Counts, Progress
 from heliograph_sql.streams import add_stream
