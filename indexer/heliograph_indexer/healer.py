@@ -19,8 +19,8 @@ from heliograph_indexer.filling import Filler
 from heliograph_indexer.pieces import Piece
 from heliograph_indexer.pipeline import QueueDepth
 from heliograph_indexer.protocol import Protocol
+from heliograph_indexer.rpc.caller import Caller
 from heliograph_indexer.rpc.cluster import Cluster
-from heliograph_indexer.rpc.pool import Caller
 from heliograph_indexer.rpc.share import ClientShare
 from heliograph_indexer.settings import (
     PUBLIC_METHOD_REQUESTS_PER_SECOND,

@@ -11,8 +11,9 @@ import msgspec
 from heliograph_core.account import AccountUpdate
 from heliograph_core.errors import RpcError, RpcRefused
 from heliograph_indexer.rpc import faults
+from heliograph_indexer.rpc.caller import Caller
 from heliograph_indexer.rpc.client import Call, RpcClient
-from heliograph_indexer.rpc.pool import Caller, Pin, Pool
+from heliograph_indexer.rpc.pool import Pin, Pool
 from heliograph_indexer.rpc.share import ClientShare
 
 HIGHEST_TRANSACTION_VERSION = 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -21,47 +21,18 @@ from heliograph_indexer.rpc.counters import RpcCounters
 from heliograph_indexer.rpc.faults import Remedy, remedy
 from heliograph_indexer.rpc.health import Health
 from heliograph_indexer.rpc.limits import HostLimits
+from heliograph_indexer.rpc.outcome import better, is_worth_another, slot_of
 from heliograph_indexer.settings import RpcSettings
 
 T = TypeVar("T")
 
-NULL_IS_NOT_YET = frozenset({"getTransaction"})
-"""Methods whose null another endpoint may better; any other null is an answer."""
 OPTIONAL = frozenset({"getAgGenesisCert"})
 """Methods that many endpoints rightly do not know: a refusal is an answer, and nothing is wrong with the endpoint."""
-BY_SLOT = frozenset({"getBlock", "getBlockTime"})
-"""Methods whose first parameter is a slot, which a node may have pruned."""
 
 _STR: msgspec.json.Decoder[str] = msgspec.json.Decoder(str)
 _ANY: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Any)
 
 _log = structlog.get_logger(__name__)
-
-
-class Caller(Protocol):
-    """What makes JSON-RPC calls: a client, a pool, a pin. Semantics as of RpcClient."""
-
-    @property
-    def endpoint(self) -> str:
-        """Who is asked, as it may be printed."""
-
-    async def call(
-        self,
-        method: str,
-        *params: Any,
-        decoder: msgspec.json.Decoder[T],
-        give_back: Collection[int | None] = (),
-    ) -> T:
-        """One call."""
-
-    async def batch(
-        self,
-        calls: Sequence[Call],
-        *,
-        decoder: msgspec.json.Decoder[T],
-        give_back: Collection[int | None] = (),
-    ) -> list[T | RpcError]:
-        """Many calls."""
 
 
 class _Member:
@@ -202,8 +173,10 @@ class Pool:
             others = len(asked) < len(self._members)
             outcomes = await self._ask(member, [calls[i] for i in chosen], decoder, give_back, hurried=others)
             for i, outcome in zip(chosen, outcomes, strict=True):
-                results[i] = outcome if i not in results else _better(results[i], outcome)
-            pending = [i for i in pending if i not in results or _elsewhere(calls[i], results[i], give_back)]
+                results[i] = outcome if i not in results else better(results[i], outcome)
+            pending = [
+                i for i in pending if i not in results or is_worth_another(calls[i], results[i], give_back)
+            ]
         return [results[i] for i in range(len(calls))]
 
     async def watch(self) -> None:
@@ -261,9 +234,9 @@ class Pool:
                 member.health.answered()
             elif remedy(outcome) is Remedy.NEVER:
                 if call.method not in OPTIONAL:
-                    member.health.failed(call.method, outcome, now, slot=_slot_of(call))
+                    member.health.failed(call.method, outcome, now, slot=slot_of(call))
             elif outcome.code not in give_back:
-                member.health.failed(call.method, outcome, now, slot=_slot_of(call))
+                member.health.failed(call.method, outcome, now, slot=slot_of(call))
         if any(isinstance(outcome, RpcError) and outcome.code is None for outcome in outcomes):
             # What answers at that address after an outage may be another cluster.
             member.vetted = member.vetted and not self._bound
@@ -320,7 +293,7 @@ class Pool:
         return min(able or left, key=lambda m: (m.health.ill(now), m.client.limits.wait_s(methods)))
 
     def _may(self, member: _Member, call: Call) -> bool:
-        slot = _slot_of(call)
+        slot = slot_of(call)
         if member.health.refusal(call.method, slot) is None:
             return True
         others = [each for each in self._members if each.health.foreign is None]
@@ -430,31 +403,3 @@ def _log_turn(member: _Member, before: str | None) -> None:
         _log.warning("endpoint_ill", rpc=member.client.endpoint, why=trouble)
     elif before is not None and trouble is None:
         _log.info("endpoint_well", rpc=member.client.endpoint)
-
-
-def _slot_of(call: Call) -> int | None:
-    first = call.params[0] if call.method in BY_SLOT and call.params else None
-    return first if isinstance(first, int) else None
-
-
-def _elsewhere(call: Call, outcome: object, give_back: Collection[int | None]) -> bool:
-    """Whether another endpoint may give a better outcome."""
-    if not isinstance(outcome, RpcError):
-        return outcome is None and call.method in NULL_IS_NOT_YET
-    kind = remedy(outcome)
-    if kind is Remedy.STOP:
-        return False
-    return kind is Remedy.TELL or outcome.code not in give_back
-
-
-def _better(one: T | RpcError, other: T | RpcError) -> T | RpcError:
-    """Of two outcomes of one call: a result beats none, none beats an error, hope beats refusal."""
-
-    def rank(outcome: T | RpcError) -> int:
-        if not isinstance(outcome, RpcError):
-            return 0 if outcome is not None else 1
-        if remedy(outcome) is Remedy.STOP:
-            return 2
-        return 3 if outcome.retry else 4
-
-    return one if rank(one) <= rank(other) else other

@@ -15,8 +15,8 @@ import msgspec
 
 from heliograph_core.errors import RpcError
 from heliograph_indexer.rpc.bucket import TokenBucket
+from heliograph_indexer.rpc.caller import Caller
 from heliograph_indexer.rpc.client import Call
-from heliograph_indexer.rpc.pool import Caller
 
 T = TypeVar("T")
 

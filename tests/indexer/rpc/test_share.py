@@ -9,9 +9,10 @@ import pytest
 
 from heliograph_core.errors import RpcRefused, RpcUnavailable
 from heliograph_indexer.healer import heal_share
+from heliograph_indexer.rpc.caller import Caller
 from heliograph_indexer.rpc.client import Call, RpcClient
 from heliograph_indexer.rpc.cluster import Cluster
-from heliograph_indexer.rpc.pool import Caller, Pool
+from heliograph_indexer.rpc.pool import Pool
 from heliograph_indexer.rpc.share import ClientShare
 from heliograph_indexer.settings import HealSettings, IndexerSettings, RpcSettings
 from heliograph_localnet.localnet import Localnet
