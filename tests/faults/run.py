@@ -30,8 +30,8 @@ POLL_S = 0.05
 """The indexer's fallback poll in short runs."""
 DEADLINE_S = 1.0
 """Of one HTTP exchange in short runs. What hangs costs so much; much less, and a busy machine looks like a node that hangs."""
-SILENCE_S = 1.0
-"""Without a slot until a socket is opened anew, in short runs; the same holds of it."""
+SILENCE_S = 3.0
+"""Without a slot until a socket is opened anew, in short runs. Polling goes on meanwhile; a busy machine must not flap."""
 TICK_S = 0.1
 """From slot to slot while the indexer is waited for."""
 SLOTS = 4
