@@ -10,11 +10,14 @@ import httpx2
 from tests.endtoend.chaos import confirmed_slot
 from tests.faults.witness import Witness
 
+from heliograph_graphql.failures import TIMEOUT, UNAVAILABLE
 from heliograph_localnet.localnet import Localnet
 
 DEPTH = 40
 """Slots below the confirmed one that are asked for: deeper than any fork."""
 PAUSE_S = 0.2
+NOT_NOW = {UNAVAILABLE, TIMEOUT}
+"""Codes of answers that ask to be asked again."""
 _MOST = 1000
 
 
@@ -42,7 +45,11 @@ class Answers:
             "{ nodes { slot txIndex ordinal part } pageInfo { hasNextPage } completeThrough { slot } } }"
         )
         answer = (await client.post(self._url, json={"query": query})).json()
-        assert "errors" not in answer, answer
+        if "errors" in answer:
+            # Says that it cannot tell now, as on a machine that has no time for it, and claims nothing.
+            codes = {error.get("extensions", {}).get("code") for error in answer["errors"]}
+            assert codes <= NOT_NOW, answer
+            return
         told = answer["data"]["positionChanges"]
         assert not told["pageInfo"]["hasNextPage"]
         through = -1 if told["completeThrough"] is None else int(told["completeThrough"]["slot"])
