@@ -2,6 +2,9 @@
 
 PYTHON ?= python3
 PORT ?= 8000
+# Whose program trades in the demo: godark, or a real one, whose IDL is IDL or that of ../shared/idl.
+PROTOCOL ?=
+IDL ?=
 # Seconds until the demo ends by itself (empty: it runs until Ctrl-C), or that the weather of the soak run lasts.
 SECONDS ?=
 # One benchmark by name (benchmarks/<name>.py); empty: all of them.
@@ -22,6 +25,7 @@ PIP_VERSION := 26.3
 
 help:
 	@echo 'make demo [PORT=8000] [SECONDS=60]   a whole perps exchange, indexed and served, on this machine'
+	@echo '          [PROTOCOL=jupiter] [IDL=FILE]   a real program instead, made to trade by its IDL'
 	@echo 'make test [ARGS=...]                 the tests, short fault runs among them (ARGS=tests/faults: these alone)'
 	@echo 'make check                           format, lint, types, layers, tests'
 	@echo 'make bench [BENCH=live]              benchmarks; the last line of each is one JSON object'
@@ -32,7 +36,8 @@ help:
 setup: $(VENV)/.dev
 
 demo: $(VENV)/.runtime
-	@exec $(BIN)/heliograph demo --port $(PORT) $(if $(SECONDS),--seconds $(SECONDS))
+	@exec $(BIN)/heliograph demo --port $(PORT) $(if $(SECONDS),--seconds $(SECONDS)) \
+	    $(if $(PROTOCOL),--protocol $(PROTOCOL)) $(if $(IDL),--idl $(IDL))
 
 test: $(VENV)/.dev $(ANCHORPY)/.ready
 	$(BIN)/python -m pytest $(ARGS)

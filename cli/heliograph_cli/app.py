@@ -84,6 +84,13 @@ def demo(
         bool, typer.Option("--fresh", help="Delete what an earlier demo left in the database that is named.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Seed of the simulated exchange.")] = 0,
+    protocol: Annotated[
+        str, typer.Option(metavar="NAME", help="Whose program trades: godark, or a real one with its IDL.")
+    ] = "godark",
+    idl: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="IDL of the real program; without it that of ../shared/idl."),
+    ] = None,
     verbose: VerboseOption = False,
     log_file: LogFileOption = None,
 ) -> int:
@@ -104,7 +111,8 @@ def demo(
         },
         options={"database": {"url": database}, "api": {"host": host, "port": port}},
     )
-    return run_until_stopped(command.demo(settings, seconds=seconds, fresh=fresh, seed=seed))
+    exchange = command.choose_exchange(protocol, idl, seed)
+    return run_until_stopped(command.demo(settings, exchange, seconds=seconds, fresh=fresh))
 
 
 @app.command()

@@ -26,7 +26,7 @@ async def ensure_stream(
 ) -> StreamRow:
     """The stream, added where it is not there yet; it begins at the cluster's slot of now where it names no first.
 
-    IDLs come from the files that are named, of the others of any program from the chain. Raises SettingsError for an
+    IDLs come from the files that are named, those that are no part of Heliograph else from the chain. Raises SettingsError for an
     unknown protocol, a bad address, or a stream of that name that is another one, and where the cluster would have to
     be asked and none is named; IdlError; RpcUnavailable where it does not answer.
     """
@@ -47,9 +47,9 @@ async def ensure_stream(
             "give --first-slot or --rpc"
         )
     stored = {each.program for each in await list_idls(database, name)}
-    if wanted.protocol == ANCHOR:
-        missing = [program for program in programs if program not in stored | documents.keys()]
-        documents |= await _of_chain(missing, indexer)
+    known = {} if wanted.protocol == ANCHOR else PROTOCOLS[wanted.protocol].idls()
+    missing = [program for program in programs if program not in stored | documents.keys() | known.keys()]
+    documents |= await _of_chain(missing, indexer)
     stream, _ = await add_new_stream(
         database,
         name,

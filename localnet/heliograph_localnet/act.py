@@ -25,7 +25,8 @@ class Stated(msgspec.Struct, frozen=True):
     """One row that must come of an act.
 
     table: as the database calls it, "perps.trades". row: columns without the place; of perps.positions the
-    lifecycle as the event leaves it, of perps.markets and perps.balances what is known from here on. ordinal: of
+    lifecycle as the event leaves it, of perps.markets and perps.balances what is known from here on. A value that is a
+    function is asked with the place of the row ("signature", "ordinal", …) once that is known. ordinal: of
     the event that it comes of, None where an account that the act wrote tells it. program: who said it. event, layout:
     which event of which of the program's IDLs (counted by the scenario), None for an account.
     """

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from heliograph_localnet.act import Act, Stated
 from heliograph_localnet.block import Block, Executed
 from heliograph_localnet.chain_event import ChainEvent, Forked, Processed
@@ -82,6 +84,7 @@ class Books:
                 if not known(stated):
                     continue
                 place = {**key, "ordinal": stated.ordinal, "program": stated.program}
+                stated = _placed(stated, place)
                 if stated.table in _STATES:
                     said = {**_UNSAID.get(stated.table, {}), **stated.row}
                     named = tuple(said[column] for column in _STATES[stated.table])
@@ -111,6 +114,11 @@ class Books:
             "tx_index": executed.index,
             "signature": executed.signature,
         }
+
+
+def _placed(stated: Stated, place: dict[str, Any]) -> Stated:
+    row = {column: value(place) if callable(value) else value for column, value in stated.row.items()}
+    return msgspec.structs.replace(stated, row=row)
 
 
 def _market(was: dict[str, Any], stated: Stated, place: dict[str, Any]) -> dict[str, Any]:

@@ -22,3 +22,14 @@ class ProgramScenario(Protocol):
     def traffic(self, clock: Clock) -> Iterator[Step]:
         """A story that goes on by itself, drawn from a seed; acts between Waits of one slot. Endless."""
         ...
+
+
+class ScenarioType(Protocol):
+    """The class of a scenario. document: an IDL of the program, which need not name its address."""
+
+    idl_file: str
+    """Name of an IDL that fits it, as ../shared/idl calls it."""
+    program_address: str
+    """Where the program is deployed."""
+
+    def __call__(self, document: bytes, *, seed: int = 0) -> ProgramScenario: ...

@@ -3152,7 +3152,7 @@ COMMENT ON COLUMN perps.position_changes.size_after IS 'Base, never negative; NU
 
 COMMENT ON COLUMN perps.position_changes.price IS 'Quote per base at which the size changed; NULL where it did not.';
 
-COMMENT ON COLUMN perps.position_changes.entry_price_after IS 'Quote per base, average of the open size; NULL where the protocol does not say or nothing is open.';
+COMMENT ON COLUMN perps.position_changes.entry_price_after IS 'Quote per base, average of the open size, at a close of the size that was open; NULL where the protocol does not say.';
 
 COMMENT ON COLUMN perps.position_changes.collateral_delta IS 'Quote; positive when collateral was added; NULL where the protocol does not say.';
 

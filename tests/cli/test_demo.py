@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import signal
 import time
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 import websockets
-from tests.cli.process import Heliograph
+from tests.cli.process import Heliograph, refused, run
+from tests.peers.shared_idls import shared_idl
 
+from heliograph_cli.commands import demo as demo_command
+from heliograph_core.errors import SettingsError
+
+GODARK_IDL = files("heliograph_indexer") / "idls" / "godark_vault.json"
 README = Path(__file__).resolve().parents[2] / "README.md"
 FILLED_S = 60.0
 TABLES = ("markets", "positions", "fundingRates", "fundingPayments", "liquidations", "trades")
@@ -86,6 +93,50 @@ def test_it_ends_by_itself_after_the_seconds_asked_for(heliograph: Any) -> None:
     demo = heliograph("demo", "--port", "0", "--seconds", "1")
     assert demo.process.wait(60) == 0
     assert demo.stderr == ""
+
+
+JUPITER = shared_idl("jupiter_perpetuals.codama_2026")
+
+
+@pytest.mark.skipif(JUPITER is None, reason="the real IDLs of ../shared are absent")
+async def test_a_real_program_trades_by_its_idl_and_is_seen_live(heliograph: Any, tmp_path: Path) -> None:
+    assert JUPITER is not None
+    idl = tmp_path / "perps.json"
+    idl.write_bytes(JUPITER)
+    demo = heliograph("demo", "--port", "0", "--protocol", "jupiter", "--idl", str(idl))
+    url = demo.await_url()
+    query = "subscription { trades { nodes { marketSymbol takerSide price size quote stream } } }"
+    message = await first_message(url, query)
+    assert message["payload"]["data"]["trades"]["nodes"][0]["stream"] == "jupiter"
+    end = time.monotonic() + FILLED_S
+    wanted = "{ markets { nodes { symbol borrowRate } } positions(first: 1) { nodes { borrowFees } } }"
+    while not (data := ask(url, wanted))["positions"]["nodes"] or not data["markets"]["nodes"]:
+        assert time.monotonic() < end, f"still without rows after {FILLED_S} s: {data}"
+        await asyncio.sleep(0.5)
+    assert {each["symbol"] for each in data["markets"]["nodes"]} == {"SOL-PERP", "BTC-PERP"}
+    assert demo.stop(signal.SIGINT) == 0
+    assert demo.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--protocol", "jupitr"], "there is no demo of protocol 'jupitr'; did you mean 'jupiter'?"),
+        (["--protocol", "jupiter", "--idl", "absent.json"], "absent.json cannot be read"),
+        (["--idl", "x.json"], "leave --idl x.json away"),
+        (["--protocol", "jupiter", "--idl", str(GODARK_IDL)], "is none that the demo of jupiter can speak"),
+    ],
+)
+def test_a_demo_that_cannot_be_is_told_in_one_line(options: list[str], told: str, tmp_path: Path) -> None:
+    refused(run(tmp_path, "demo", "--port", "0", *options), 2, told)
+
+
+def test_without_an_idl_it_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(demo_command, "IDL_FOLDER", tmp_path)
+    with pytest.raises(
+        SettingsError, match="heliograph idl fetch PERPHjGBqRHArX4DySjwM6UJHiR3sWAatqfdBS2qQJu"
+    ):
+        demo_command.choose_exchange("jupiter", None, 0)
 
 
 STAGES = ["", "guard.lock", "new", "postgres", "postgres/postmaster.pid"]

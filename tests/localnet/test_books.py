@@ -103,3 +103,11 @@ def test_what_nobody_can_read_is_left_out() -> None:
     )
     readable = told.books.rows(known=lambda stated: stated.layout == 0)
     assert [row["price"] for row in readable["perps.trades"]] == [1]
+
+
+def test_a_value_that_follows_from_the_place_is_asked_for_it() -> None:
+    told = Told()
+    [signature] = told.land(
+        act(said("perps.trades", 7, trade_id=lambda place: (place["signature"], place["ordinal"])))
+    )
+    assert told.books.rows()["perps.trades"][0]["trade_id"] == (signature, 7)

@@ -76,6 +76,14 @@ class Encoder:
         entry = _named(self._instructions, "instruction", name, self.idl)
         return entry.discriminator + self.value(entry.args, args)
 
+    def blank_event(self, name: str) -> dict[str, Any]:
+        """An event of which every field is zero, empty, absent or its enum's first variant: to be filled in."""
+        return dict(self._blank(_named(self._events, "event", name, self.idl).type))
+
+    def blank_account(self, name: str) -> dict[str, Any]:
+        """As blank_event."""
+        return dict(self._blank(_named(self._accounts, "account", name, self.idl).type))
+
     def error_code(self, name: str) -> int:
         """The custom error code of that name."""
         return _named(self._errors, "error", name, self.idl)
@@ -88,6 +96,33 @@ class Encoder:
         else:
             writing.borsh(type_, value)
         return bytes(writing.out)
+
+    def _blank(self, type_: Type) -> Any:
+        match type_:
+            case Number(is_float=is_float):
+                return 0.0 if is_float else 0
+            case Bool():
+                return False
+            case Pubkey():
+                return str(Address.default())
+            case Bytes(length=length):
+                return bytes(length) if isinstance(length, int) else b""
+            case String():
+                return ""
+            case Option():
+                return None
+            case Vec():
+                return []
+            case Array(item=item, length=length):
+                return [self._blank(item) for _ in range(length)]
+            case Struct(fields=fields):
+                return {field.name: self._blank(field.type) for field in fields}
+            case Enum(variants=variants):
+                first = variants[0]
+                return first.name if first.fields is None else {first.name: self._blank(first.fields)}
+            case Defined(name=name):
+                return self._blank(self.idl.types[name].type)
+        raise AssertionError(type_)
 
     def _layout(self, layout: Layout, fields: Mapping[str, Any]) -> bytes:
         memory = in_memory(self.idl, layout.type)

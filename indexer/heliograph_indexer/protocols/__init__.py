@@ -9,12 +9,15 @@ from heliograph_indexer.protocol import Protocol
 from heliograph_indexer.protocols.anchor import ANCHOR, AnyProgram
 from heliograph_indexer.protocols.drift import Drift
 from heliograph_indexer.protocols.godark import GoDark
+from heliograph_indexer.protocols.jupiter import Jupiter
 from heliograph_indexer.protocols.quantdesk import QuantDesk
 from heliograph_sql.streams import StreamRow
 
 __all__ = ["ANCHOR", "PROTOCOLS", "AnyProgram", "protocol_of"]
 
-PROTOCOLS: Mapping[str, Protocol] = {protocol.name: protocol for protocol in (GoDark(), Drift(), QuantDesk())}
+PROTOCOLS: Mapping[str, Protocol] = {
+    protocol.name: protocol for protocol in (GoDark(), Drift(), Jupiter(), QuantDesk())
+}
 """Name to protocol, as `heliograph stream add --protocol NAME` takes it. ANCHOR is any other program with an IDL."""
 
 

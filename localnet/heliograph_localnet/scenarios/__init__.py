@@ -1,0 +1,11 @@
+"""Scenarios of real protocols: one file a protocol, one line of registration. See docs/scenarios.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from heliograph_localnet.program_scenario import ScenarioType
+from heliograph_localnet.scenarios.jupiter import JupiterScenario
+
+SCENARIOS: Mapping[str, ScenarioType] = {"jupiter": JupiterScenario}
+"""By protocol, as `heliograph demo --protocol NAME` takes it."""

@@ -101,3 +101,11 @@ def test_localnet_gets_nothing_of_the_indexer_with_the_encoder() -> None:
     assert ours
     assert all(name.startswith("heliograph_indexer.idl") for name in ours)
     assert not {"heliograph_indexer.idl.decoder", "heliograph_indexer.idl.interpreter"} & set(ours)
+
+
+def test_a_blank_is_encoded_as_zeros_and_has_every_field() -> None:
+    made = encoder({"array": [{"option": "u64"}, 2]})
+    assert made.blank_event("E") == {"x": [None, None]}
+    for type_ in ("u8", "f64", "bool", "pubkey", "string", "bytes", {"vec": "u8"}, {"defined": "Side"}):
+        one = encoder(type_)
+        assert set(one.event("E", one.blank_event("E"))[8:]) <= {0}, type_

@@ -1,0 +1,176 @@
+"""Jupiter Perps on localnet, from its real IDLs: positions, trades and PnL as the pool's own books have them."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import pytest
+from tests.endtoend.comparison import as_stored, differences, read_tables
+from tests.endtoend.indexing import caught_up, indexing
+from tests.peers.shared_idls import shared_idl
+
+from heliograph_indexer.filling import Filler
+from heliograph_indexer.new_idl import add_new_idl
+from heliograph_indexer.new_stream import add_new_stream
+from heliograph_indexer.pieces import pieces
+from heliograph_indexer.protocols import PROTOCOLS
+from heliograph_indexer.protocols.jupiter import PROGRAM
+from heliograph_indexer.rpc.client import RpcClient
+from heliograph_indexer.rpc.cluster import Cluster
+from heliograph_indexer.settings import HealSettings, IndexerSettings
+from heliograph_localnet.act import Stated
+from heliograph_localnet.chain import Chain
+from heliograph_localnet.commitment import Commitment
+from heliograph_localnet.scenarios.jupiter import JupiterScenario
+from heliograph_localnet.stage import Stage
+from heliograph_sql.database import Database
+from heliograph_sql.lease import Lease
+from heliograph_sql.streams import StreamRow, read_coverage
+from heliograph_sql.writer import Writer
+
+OLD = shared_idl("jupiter_perpetuals.legacy") or b""
+NEW = shared_idl("jupiter_perpetuals.codama_2026") or b""
+pytestmark = pytest.mark.skipif(not OLD or not NEW, reason="the real IDLs of ../shared are absent")
+JUPITER = PROTOCOLS["jupiter"]
+FIRST = 1_000
+SEED = 20_261_129
+
+
+def stage() -> Stage[JupiterScenario]:
+    """The whole script has happened; the program was upgraded in the middle of it."""
+    chain = Chain(seed=SEED, genesis_time=1_790_000_000, slot_ms=250, first_slot=FIRST, finalized_lag=4)
+    on = Stage(JupiterScenario(OLD, SEED, newer=NEW), stream="jupiter", chain=chain)
+    on.play(on.scenario.script(on.now))
+    return on
+
+
+async def stream_of(database: Database) -> StreamRow:
+    stream, _ = await add_new_stream(
+        database,
+        "jupiter",
+        protocol="jupiter",
+        programs=[PROGRAM],
+        documents={PROGRAM: OLD},
+        first_slot=FIRST,
+    )
+    return stream
+
+
+async def add_newer(database: Database, on: Stage[JupiterScenario]) -> int:
+    """How many undecoded events it reads."""
+    since = on.scenario.upgraded_at
+    assert since is not None
+    arrived = await add_new_idl(
+        database,
+        "jupiter",
+        JUPITER,
+        program=PROGRAM,
+        first_slot=since,
+        document=NEW,
+        holder="idl",
+    )
+    assert arrived.left == 0
+    return arrived.decoded
+
+
+def settings(on: Stage[JupiterScenario]) -> IndexerSettings:
+    return IndexerSettings(
+        rpc_url=on.rpc_url,
+        ws_url=on.ws_url,
+        reconcile_interval_s=0.5,
+        poll_interval_s=0.1,
+        heal=HealSettings(poll_s=0.1),
+    )
+
+
+async def told(database: Database, expected: dict[str, list[dict[str, Any]]], *without: str) -> str:
+    """How the tables differ from what is expected; empty where they do not."""
+    async with database.acquire() as connection:
+        stored = await read_tables(connection, "jupiter")
+    wanted = as_stored(expected)
+    for table in without:
+        del wanted[table], stored[table]
+    return differences(wanted, stored)
+
+
+async def test_positions_trades_and_pnl_are_those_of_the_pools_books(database: Database) -> None:
+    on = stage()
+    stream = await stream_of(database)
+    await add_newer(database, on)
+    async with on, indexing(database, stream, JUPITER, settings(on)):
+        await caught_up(database, stream, on.chain.slot_at(Commitment.CONFIRMED), accounts=True)
+        found = await told(database, on.books.rows())
+    assert not found, found
+    statuses = [row["status"] for row in on.books.rows()["perps.positions"]]
+    assert sorted(statuses) == ["closed", "closed", "liquidated", "liquidated", "open", "open", "open"]
+
+
+async def test_history_in_random_order_gives_the_same(database: Database) -> None:
+    print("seed", SEED)
+    dice = Random(SEED)
+    on = stage()
+    stream = await stream_of(database)
+    await add_newer(database, on)
+    last = on.chain.slot_at(Commitment.CONFIRMED)
+    leader = Writer(database, "jupiter", "leader")
+    epoch = await Lease(database, "jupiter", "leader", ttl_s=600).acquire()
+    assert epoch is not None
+    async with on, RpcClient(on.rpc_url) as client:
+        fillers = [
+            Filler(database, stream, JUPITER, settings(on), Cluster(client), holder=name, origin="backfill")
+            for name in ("one", "two")
+        ]
+        todo = list(pieces((await read_coverage(database, "jupiter")).gaps(FIRST, last), 1, "oldest"))
+        dice.shuffle(todo)
+        for at, piece in enumerate(todo):
+            assert (await fillers[at % 2].advance(*piece)).piece == piece
+            if at % 4 == 0:
+                await refolded(leader, epoch)
+        await refolded(leader, epoch)
+    # Nobody has read an account.
+    found = await told(database, on.books.rows(), "perps.markets")
+    assert not found, found
+
+
+async def test_what_an_older_idl_cannot_read_is_told_and_no_number_is_wrong_until_the_right_one_is_added(
+    database: Database,
+) -> None:
+    on = stage()
+    stream = await stream_of(database)
+
+    def read_by_older(stated: Stated) -> bool:
+        return stated.layout == 0 or stated.event != "instantDecreasePositionEvent"
+
+    async with on, indexing(database, stream, JUPITER, settings(on)):
+        await caught_up(database, stream, on.chain.slot_at(Commitment.CONFIRMED), accounts=True)
+        found = await told(database, on.books.rows(known=read_by_older), "perps.positions", "perps.markets")
+        assert not found, found
+        async with database.acquire() as connection:
+            lost = await connection.fetch("SELECT reason FROM heliograph.undecoded")
+            kinds = await connection.fetch("SELECT kind FROM heliograph.incidents")
+            # Custodies are read as they are now, in the newer layout.
+            assert await connection.fetch("SELECT FROM perps.markets") == []
+            bob = await connection.fetchrow(
+                "SELECT status, size, complete, realized_pnl FROM perps.positions"
+                " WHERE wallet = $1 AND lifecycle = 1",
+                on.scenario.wallet("bob"),
+            )
+        assert len(lost) == 1 and "InstantDecreasePositionEvent" in lost[0]["reason"]
+        assert {"undecoded", "account_undecoded"} <= {row["kind"] for row in kinds}
+        # His close was not read: that there is another position now proves it, and nothing is made up.
+        assert tuple(bob) == ("closed", None, False, 0)
+
+        assert await add_newer(database, on) == 1
+        on.chain.produce()
+        on.chain.produce()
+        await caught_up(database, stream, on.chain.slot_at(Commitment.CONFIRMED), accounts=True)
+        found = await told(database, on.books.rows())
+    assert not found, found
+    async with database.acquire() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM heliograph.undecoded") == 0
+
+
+async def refolded(leader: Writer, epoch: int) -> None:
+    while await leader.refold(epoch=epoch) is not None:
+        pass
