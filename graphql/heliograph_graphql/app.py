@@ -32,6 +32,7 @@ from heliograph_graphql.health import Check, Readiness, check_live, check_ready
 from heliograph_graphql.http import GraphQLEndpoint
 from heliograph_graphql.hub import Hub
 from heliograph_graphql.metrics import Metrics
+from heliograph_graphql.plain_socket import PlainClient
 from heliograph_graphql.rest.routes import rest_routes
 from heliograph_graphql.settings import ApiSettings
 from heliograph_graphql.websocket import Connection
@@ -48,7 +49,7 @@ def create_app(
 
     figures: of what else runs in this process, for /metrics.
 
-    Routes: /graphql (GET, POST, Server-Sent Events, graphql-transport-ws), /api/* (REST), /schema.graphql, /health, /ready, /metrics.
+    Routes: /graphql (GET, POST, Server-Sent Events, graphql-transport-ws), /ws, /api/* (REST), /schema.graphql, /health, /ready, /metrics.
     """
     settings = settings or ApiSettings()
     executor = Executor(database, settings)
@@ -83,6 +84,11 @@ def create_app(
         connection = Connection(socket, executor, hub, settings, admission, operations)
         with connected(connection):
             await connection.run()
+
+    async def plain(socket: WebSocket) -> None:
+        client = PlainClient(socket, executor, hub, settings, admission)
+        with connected(client):
+            await client.run()
 
     async def health(_: HttpRequest) -> Response:
         return Response(b'{"alive":true}', media_type="application/json")
@@ -119,6 +125,7 @@ def create_app(
         Route("/graphql", endpoint.get, methods=["GET"]),
         Route("/graphql", endpoint.post, methods=["POST"]),
         WebSocketRoute("/graphql", websocket),
+        WebSocketRoute("/ws", plain),
         Route("/schema.graphql", schema),
         Route("/health", health),
         Route("/ready", ready),

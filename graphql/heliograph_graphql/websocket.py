@@ -1,4 +1,4 @@
-"""graphql-transport-ws, the only subscription protocol here.
+"""graphql-transport-ws: subscriptions and queries over a WebSocket at /graphql.
 
 https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md says which message may come when and which code closes.
 Messages of subscriptions are finished text: nothing is executed or encoded a second time here.
@@ -7,15 +7,13 @@ Messages of subscriptions are finished text: nothing is executed or encoded a se
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import Any
 
 import msgspec
 import orjson
-import structlog
 from graphql import GraphQLError, OperationType
 from starlette.datastructures import Headers
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocket
 
 from heliograph_core.errors import CursorError, HeliographError
 from heliograph_graphql.executor import Executor, Request
@@ -23,16 +21,12 @@ from heliograph_graphql.failures import TOO_MANY, RequestError, coded, show
 from heliograph_graphql.gateway.keys import Admission, sent_key
 from heliograph_graphql.gateway.persisted import PersistedOperations
 from heliograph_graphql.hub import Feed, Hub, slow
-from heliograph_graphql.outbox import Outbox
 from heliograph_graphql.settings import ApiSettings
+from heliograph_graphql.socket_client import Closed, SocketClient
 
 PROTOCOL = "graphql-transport-ws"
-TRY_AGAIN_LATER = 1013
-GOING_AWAY = 1001
 _LONGEST_ID = 256
 _PENALTY_S = 0.5
-
-_log = structlog.get_logger(__name__)
 
 
 class _Payload(msgspec.Struct):
@@ -47,15 +41,6 @@ class _Message(msgspec.Struct):
     type: str
     id: str | None = None
     payload: msgspec.Raw = msgspec.Raw(b"null")
-
-
-class _Closed(Exception):
-    """The client broke the protocol: close with this code and reason."""
-
-    def __init__(self, code: int, reason: str) -> None:
-        self.code = code
-        self.reason = reason
-        super().__init__(reason)
 
 
 class _Subscription:
@@ -89,7 +74,7 @@ class _Subscription:
         self._connection.end(self, [error])
 
 
-class Connection:
+class Connection(SocketClient):
     """One client. `run()` until it leaves."""
 
     def __init__(
@@ -101,21 +86,13 @@ class Connection:
         admission: Admission,
         operations: PersistedOperations,
     ) -> None:
+        super().__init__(websocket, settings)
         self._admission = admission
         self._operations = operations
-        self._websocket = websocket
         self._executor = executor
         self._hub = hub
-        self._settings = settings
         self._subscriptions: dict[str, _Subscription] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
         self._acknowledged = False
-        self._close: tuple[int, str] | None = None
-        self.outbox = Outbox(most_messages=settings.queue_messages, most_bytes=settings.queue_bytes)
-        self.messages = 0
-        """Messages of subscriptions that were queued for the client."""
-        self.was_slow = False
-        """Whether it was closed because it took too little."""
 
     @property
     def subscriptions(self) -> int:
@@ -123,42 +100,20 @@ class Connection:
         return len(self._subscriptions)
 
     async def run(self) -> None:
-        if not self._is_allowed_origin():
-            await self._websocket.accept()
-            await self._websocket.close(4403, "Forbidden: pages of this origin may not connect")
-            return
-        if PROTOCOL not in self._websocket.scope.get("subprotocols", ()):
-            await self._websocket.accept()
-            await self._websocket.close(4406, "Subprotocol not acceptable: use graphql-transport-ws")
-            return
-        await self._websocket.accept(PROTOCOL)
-        receiving = asyncio.create_task(self._receive())
-        sending = asyncio.create_task(self._send())
-        try:
-            await asyncio.wait({receiving, sending}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            await self._finish(receiving, sending)
+        if not self.is_allowed_origin():
+            await self.refuse(4403, "Forbidden: pages of this origin may not connect")
+        elif PROTOCOL not in self.websocket.scope.get("subprotocols", ()):
+            await self.refuse(4406, "Subprotocol not acceptable: use graphql-transport-ws")
+        else:
+            await self.talk(PROTOCOL)
 
-    def _is_allowed_origin(self) -> bool:
-        # Browsers always say their origin; nobody else does.
-        origin = self._websocket.headers.get("origin")
-        return origin is None or bool({"*", origin} & set(self._settings.allowed_origins))
-
-    def give_up(self) -> None:
-        """The client is too slow: every subscription ends with the cursor to resume from."""
-        if self.outbox.closed:
-            return
-        self.was_slow = True
-        _log.warning(
-            "slow_client", subscriptions=len(self._subscriptions), most_messages=self._settings.queue_messages
-        )
+    def end_all_as_slow(self) -> None:
         for subscription in list(self._subscriptions.values()):
             self.end(subscription, [slow(subscription.cursor)])
-        self._stop(TRY_AGAIN_LATER, "too slow: resume from the cursor")
 
-    def go_away(self) -> None:
-        """The server stops: clients connect again and resume."""
-        self._stop(GOING_AWAY, "server is stopping: connect again and resume")
+    def forget_all(self) -> None:
+        for subscription in list(self._subscriptions.values()):
+            self._forget(subscription)
 
     def end(self, subscription: _Subscription, errors: list[dict[str, Any]]) -> None:
         """Ends one subscription with errors; each says where to resume, once it is known where it stands."""
@@ -168,100 +123,35 @@ class Connection:
                 error["extensions"].setdefault("cursor", subscription.cursor)
         self.outbox.force(_frame(subscription.name, "error", errors))
 
-    def _stop(self, code: int, reason: str) -> None:
-        if self._close is None:
-            self._close = (code, reason)
-        self.outbox.close()
-
-    async def _finish(self, *tasks: asyncio.Task[None]) -> None:
-        for subscription in list(self._subscriptions.values()):
-            self._forget(subscription)
-        self.outbox.close()
-        receiving, sending = tasks
-        receiving.cancel()
-        if self._close is None:
-            # The client is gone already.
-            sending.cancel()
-        for task in (*tasks, *self._tasks):
-            if task not in tasks:
-                task.cancel()
-        await asyncio.gather(*tasks, *self._tasks, return_exceptions=True)
-        if self._close is not None and self._websocket.application_state is WebSocketState.CONNECTED:
-            with contextlib.suppress(RuntimeError, OSError, WebSocketDisconnect, TimeoutError):
-                async with asyncio.timeout(self._settings.send_timeout_s):
-                    await self._websocket.close(*self._close)
-
-    async def _send(self) -> None:
-        while (frame := await self.outbox.take()) is not None:
-            try:
-                await self._send_from(frame)
-            except TimeoutError:
-                self.was_slow = True
-                _log.warning("slow_client", send_timeout_s=self._settings.send_timeout_s)
-                self._stop(TRY_AGAIN_LATER, "too slow: resume from the cursor")
-                return
-            except (WebSocketDisconnect, RuntimeError, OSError):
-                self.outbox.close()
-                return
-
-    async def _send_from(self, frame: str | None) -> None:
-        """Sends the frame and all that wait behind it."""
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        async with asyncio.timeout(self._settings.send_timeout_s) as timeout:
-            while frame is not None:
-                await self._websocket.send_text(frame)
-                # A timer for each frame would cost as much as the frame; a second more of patience costs nothing.
-                if (now := loop.time()) - began > 1.0:
-                    began = now
-                    timeout.reschedule(now + self._settings.send_timeout_s)
-                frame = self.outbox.poll()
-
-    async def _receive(self) -> None:
+    async def receive(self) -> None:
         try:
-            async with asyncio.timeout(self._settings.init_timeout_s):
+            async with asyncio.timeout(self.settings.init_timeout_s):
                 await self._initialise()
         except TimeoutError:
-            self._stop(4408, "Connection initialisation timeout")
-            return
-        except _Closed as closed:
-            self._stop(closed.code, closed.reason)
-            return
-        except WebSocketDisconnect:
-            return
-        try:
-            while True:
-                await self._handle(await self._next())
-        except _Closed as closed:
-            self._stop(closed.code, closed.reason)
-        except WebSocketDisconnect:
-            return
+            raise Closed(4408, "Connection initialisation timeout") from None
+        while True:
+            await self._handle(await self._next())
 
     async def _initialise(self) -> None:
         while True:
             message = await self._next()
             if message.type == "connection_init":
-                refusal = await self._admission.admit_socket(self._websocket.scope, _key_of(message.payload))
+                refusal = await self._admission.admit_socket(self.websocket.scope, _key_of(message.payload))
                 if refusal is not None:
-                    raise _Closed(refusal.close_code, refusal.message)
+                    raise Closed(refusal.close_code, refusal.message)
                 self._acknowledged = True
                 await self.outbox.put('{"type":"connection_ack"}')
                 return
             if message.type == "subscribe":
-                raise _Closed(4401, "Unauthorized")
+                raise Closed(4401, "Unauthorized")
             await self._handle(message)
 
     async def _next(self) -> _Message:
-        event = await self._websocket.receive()
-        if event["type"] == "websocket.disconnect":
-            raise WebSocketDisconnect(event.get("code", 1000))
-        text = event.get("text")
-        if text is None or len(text) > self._settings.max_body_bytes:
-            raise _Closed(4400, "Only text messages of limited size are read")
+        text = await self.text()
         try:
             return msgspec.json.decode(text, type=_Message)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            raise _Closed(4400, "Invalid message received") from None
+            raise Closed(4400, "Invalid message received") from None
 
     async def _handle(self, message: _Message) -> None:
         match message.type:
@@ -270,7 +160,7 @@ class Connection:
             case "pong":
                 pass
             case "connection_init":
-                raise _Closed(4429, "Too many initialisation requests")
+                raise Closed(4429, "Too many initialisation requests")
             case "subscribe":
                 if await self._is_admitted(message):
                     self._subscribe(message)
@@ -279,10 +169,10 @@ class Connection:
                 if found is not None:
                     self._forget(found)
             case _:
-                raise _Closed(4400, "Invalid message received")
+                raise Closed(4400, "Invalid message received")
 
     async def _is_admitted(self, message: _Message) -> bool:
-        refusal = await self._admission.spend(self._websocket.scope)
+        refusal = await self._admission.spend(self.websocket.scope)
         if refusal is None:
             return True
         self.outbox.force(_frame(message.id or "", "error", [coded(refusal.message, refusal.code)]))
@@ -292,24 +182,21 @@ class Connection:
 
     def _subscribe(self, message: _Message) -> None:
         if not message.id or len(message.id) > _LONGEST_ID:
-            raise _Closed(4400, "Invalid message received: subscribe needs an id")
+            raise Closed(4400, "Invalid message received: subscribe needs an id")
         if message.id in self._subscriptions:
-            raise _Closed(4409, f"Subscriber for {message.id[:60]} already exists")
+            raise Closed(4409, f"Subscriber for {message.id[:60]} already exists")
         try:
             payload = msgspec.json.decode(message.payload, type=_Payload)
         except (msgspec.MsgspecError, UnicodeError):
-            raise _Closed(4400, "Invalid message received: the payload is no GraphQL request") from None
+            raise Closed(4400, "Invalid message received: the payload is no GraphQL request") from None
         subscription = _Subscription(self, message.id)
-        most = self._settings.subscriptions_per_connection
+        most = self.settings.subscriptions_per_connection
         if len(self._subscriptions) >= most:
             text = f"this connection has {most} subscriptions, the most allowed: open another"
             self.outbox.force(_frame(message.id, "error", [coded(text, TOO_MANY)]))
             return
         self._subscriptions[message.id] = subscription
-        task = asyncio.create_task(self._start(subscription, payload))
-        subscription.task = task
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        subscription.task = self.spawn(self._start(subscription, payload))
 
     async def _start(self, subscription: _Subscription, payload: _Payload) -> None:
         try:
@@ -355,7 +242,7 @@ def _key_of(payload: msgspec.Raw) -> str | None:
     try:
         given = msgspec.json.decode(payload)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        raise _Closed(4400, "Invalid message received") from None
+        raise Closed(4400, "Invalid message received") from None
     texts = {
         name.lower(): value
         for name, value in (given.items() if isinstance(given, dict) else ())
