@@ -10,6 +10,7 @@ import pytest
 from tests.endtoend.indexing import caught_up, indexing
 from tests.peers.five_programs import Protocol, protocols
 from tests.peers.made_values import MadeValues
+from tests.peers.server import ON_BOTH
 from tests.peers.stored_rows import as_stored, stored, tables_by_item
 
 from heliograph_indexer.idl.model import Pubkey
@@ -40,6 +41,7 @@ async def node() -> AsyncIterator[Node]:
 
 
 @needs_idls
+@ON_BOTH
 @pytest.mark.parametrize("name", FIVE)
 async def test_what_a_program_says_and_holds_ends_in_its_tables(
     name: str, database: Database, node: Node
