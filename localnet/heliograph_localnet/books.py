@@ -149,8 +149,9 @@ def _position(was: dict[str, Any], stated: Stated, place: dict[str, Any]) -> dic
         "stream": place["stream"],
         "program": stated.program,
         "changes": was.get("changes", 0) + 1,
-        "closed_at": place["block_time"] if ended else None,
-        "closed_slot": place["slot"] if ended else None,
+        # What is settled after the close closes nothing.
+        "closed_at": was.get("closed_at") or (place["block_time"] if ended else None),
+        "closed_slot": was.get("closed_slot") or (place["slot"] if ended else None),
         "complete": True,
         "settled": True,
         "entry_quote": None,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from heliograph_localnet.program_scenario import ScenarioType
+from heliograph_localnet.scenarios.drift import DriftScenario
 from heliograph_localnet.scenarios.jupiter import JupiterScenario
 
-SCENARIOS: Mapping[str, ScenarioType] = {"jupiter": JupiterScenario}
+SCENARIOS: Mapping[str, ScenarioType] = {"drift": DriftScenario, "jupiter": JupiterScenario}
 """By protocol, as `heliograph demo --protocol NAME` takes it."""
