@@ -181,6 +181,32 @@ async def test_a_new_commit_of_the_same_rows_is_no_lie(database: Database) -> No
         assert witness.samples == 2
 
 
+async def test_of_two_looks_at_once_the_earlier_is_judged_first(database: Database) -> None:
+    """What the later one saw is no reason to call the earlier one a step back."""
+    stream = await _stream(database)
+    async with Localnet(SETTINGS) as localnet:
+        witness = Witness(database, localnet, stream)
+        await localnet.step(30)
+        first_looked, go_on = asyncio.Event(), asyncio.Event()
+        look = witness._look
+
+        async def slow_look(connection: Any) -> Any:
+            seen = await look(connection)
+            if not first_looked.is_set():
+                first_looked.set()
+                await go_on.wait()
+            return seen
+
+        witness._look = slow_look  # type: ignore[method-assign]
+        earlier = asyncio.create_task(witness.sample())
+        await first_looked.wait()
+        later = asyncio.create_task(witness.sample())
+        await _index(database, localnet, stream)
+        go_on.set()
+        await asyncio.gather(earlier, later)
+        assert witness.samples == 2 and witness.last.complete_through > 0
+
+
 async def test_what_is_wrong_where_nothing_changed_is_seen_at_the_end(database: Database) -> None:
     stream = await _stream(database)
     async with Localnet(SETTINGS) as localnet:

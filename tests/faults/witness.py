@@ -85,6 +85,7 @@ class Witness:
         self._highest = -1
         self._retold = 0
         self._last = Sample(stream.first_slot, -1, 0, SlotSet())
+        self._turn = asyncio.Lock()
         self.samples = self.missed = 0
         confirmed = self._chain.slot_at(Commitment.CONFIRMED)
         self._waiting += self._chain.blocks(self._chain.first_available, confirmed)
@@ -115,6 +116,11 @@ class Witness:
 
     async def sample(self) -> None:
         """One look. Raises AssertionError."""
+        # A snapshot that is looked at after a later one would seem to go back.
+        async with self._turn:
+            await self._sample()
+
+    async def _sample(self) -> None:
         try:
             async with (
                 self._database.acquire() as connection,
