@@ -25,6 +25,8 @@ from heliograph_core.figure import FigureSource
 from heliograph_graphql.app import create_app
 from heliograph_graphql.gateway.connections import Connections
 from heliograph_indexer.figures import IndexerFigures
+from heliograph_indexer.protocol import reads_instructions
+from heliograph_indexer.protocols import PROTOCOLS
 from heliograph_indexer.settings import IndexerSettings
 from heliograph_localnet.chain import Chain
 from heliograph_localnet.localnet import Localnet
@@ -124,7 +126,12 @@ async def demo(settings: Settings, exchange: Exchange, *, seconds: float | None,
         await localnet.start()
         stack.push_async_callback(localnet.stop)
         indexer = IndexerSettings(rpc_url=localnet.rpc_url, ws_url=localnet.ws_url)
-        wanted = StreamSettings(protocol=name, first_slot=FIRST_SLOT, idls=exchange.idls)
+        wanted = StreamSettings(
+            protocol=name,
+            first_slot=FIRST_SLOT,
+            idls=exchange.idls,
+            instructions=reads_instructions(PROTOCOLS[name]),
+        )
         stream = await ensure_stream(store.database, name, wanted, indexer)
         await stack.enter_async_context(parts.running("localnet", localnet.run()))
         running = await stack.enter_async_context(indexing(parts, store.database, stream, indexer))
