@@ -12,6 +12,7 @@ import zstandard
 from tests.endtoend.comparison import differences, read_tables
 from tests.endtoend.indexing import caught_up, indexing
 from tests.peers.archived_samples import archives
+from tests.peers.server import ON_BOTH
 from tests.peers.stored_rows import as_stored, stored, tables_by_item
 
 from heliograph_backfill import archive_job
@@ -219,6 +220,7 @@ async def test_an_idl_that_arrives_meanwhile_is_read_before_anything_is_stored(
     assert (job.progress.stored, looked) == (20, 2)
 
 
+@ON_BOTH
 @pytest.mark.skipif(not SAMPLES, reason="the samples of ../shared are absent")
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: str(sample.file))
 async def test_a_real_sample_ends_in_typed_tables(database: Database, sample: Any, tmp_path: Path) -> None:
