@@ -39,6 +39,7 @@ class Protocol(Interface):
     def project_account(self, stream: str, state: AccountState) -> Iterable[State | Holding]:
         """The state records that one decoded account means, and a Holding for every position that it holds.
 
+        Keys of an account that holds several begin with its address and a dash.
         A position that the account held before and that is not among them is closed. Raises as project does: then
         what is known of the account's positions stays.
         """

@@ -7,6 +7,7 @@ the stored state of the account never comes here. The caller leads the stream an
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -38,6 +39,7 @@ async def show_holdings(
     """
     if not seen:
         return []
+    holdings = [*holdings, *await _not_held(connection, stream, seen, holdings)]
     # Most streams hold nothing in accounts: they need not wait for who folds.
     if not holdings and not await connection.fetchval(
         load("sightings.sql")["holds_any"], stream, sorted(seen)
@@ -88,6 +90,32 @@ async def show_holdings(
         # Else the account is behind: whatever altered the position since then altered the account, which is seen again.
     await mark_dirty(connection, stream, anew)
     return await write_positions(connection, folded, careful=careful)
+
+
+async def _not_held(
+    connection: Any, stream: str, seen: Mapping[str, int], holdings: Sequence[Holding]
+) -> list[Holding]:
+    """Of positions whose size no flow tells and that their account does not hold: that they are of size 0.
+
+    An account that holds several has keys that begin with its address and a dash.
+    """
+    named = {holding.position_key for holding in holdings}
+    rows = await connection.fetch(load("sightings.sql")["find_unsized"], stream, sorted(seen))
+    return [
+        Holding(
+            stream=stream,
+            position_key=row["position_key"],
+            account=row["account"],
+            account_slot=seen[row["account"]],
+            program=row["program"],
+            market=row["market"],
+            wallet=row["wallet"],
+            side=row["side"],
+            size=Decimal(0),
+        )
+        for row in rows
+        if row["position_key"] not in named and row["updated_slot"] <= seen[row["account"]]
+    ]
 
 
 async def _positions(

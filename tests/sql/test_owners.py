@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.sql.test_flow_folding import flow
 
+from heliograph_core.account import AccountState
 from heliograph_core.records import Owner
 from heliograph_sql.database import Database
 from heliograph_sql.lease import Lease
@@ -77,3 +78,22 @@ async def test_two_writers_that_meet_on_an_account_leave_nothing_unnamed(
 
     await asyncio.gather(*(write(slot, "Alice" if slot == 7 else None) for slot in range(12)))
     assert await fetch("SELECT DISTINCT taker FROM perps.trades") == [("Alice",)]
+
+
+async def test_an_account_that_holds_nothing_tells_that_what_was_opened_unseen_is_closed(
+    writer: Writer, epoch: int, make: Any, fetch: Any
+) -> None:
+    """Opened and closed between two looks at the account, by fills that tell no base."""
+    fills = [flow(make, 1, 2, 20, key="A-0", wallet="A"), flow(make, 2, -2, 26, key="A-0", wallet="A")]
+    await writer.commit(make.batch(1, 2, fills, [owner("A", "Alice")]), epoch=epoch)
+    assert await fetch("SELECT status, size, realized_pnl FROM perps.positions") == [("open", None, None)]
+    account = AccountState("A", "Program", 3, 1, b"", "User", {})
+    await writer.commit_accounts([account], [], through=None, epoch=epoch, understood=["A"])
+    assert await writer.refold(epoch=epoch) is not None
+    assert await fetch(
+        "SELECT status, size, realized_pnl, complete, settled, wallet FROM perps.positions"
+    ) == [("closed", 0, 6, True, True, "Alice")]
+    assert await fetch("SELECT kind, size_after FROM perps.position_changes ORDER BY slot") == [
+        ("open", 2),
+        ("close", 0),
+    ]

@@ -42,3 +42,14 @@ ON CONFLICT (stream, position_key, first_slot) DO UPDATE SET
 DELETE FROM heliograph.sightings AS s
 USING unnest($2::text[], $3::bigint[]) AS gone (position_key, first_slot)
 WHERE s.stream = $1 AND s.position_key = gone.position_key AND s.first_slot = gone.first_slot;
+
+-- name: find_unsized
+-- Open positions of sub-accounts whose size nothing tells yet.
+SELECT p.position_key, o.account, p.program, p.market, p.wallet, p.side, p.updated_slot
+FROM perps.owners AS o
+JOIN perps.positions AS p ON p.stream = o.stream AND p.wallet = coalesce(o.wallet, o.account)
+WHERE o.stream = $1
+  AND o.account = ANY ($2::text[])
+  AND p.status = 'open'
+  AND p.size IS NULL
+  AND starts_with(p.position_key, o.account || '-');
