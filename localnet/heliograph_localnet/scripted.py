@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import msgspec
 
@@ -47,9 +47,9 @@ class ScriptedProgram:
         self.address = address or self.encoder.address
         self._authority = event_authority(self.address)
 
-    def upgraded(self, document: bytes) -> ScriptedProgram:
+    def upgraded(self, document: bytes) -> Self:
         """The same program as it speaks with another IDL."""
-        return ScriptedProgram(document, self.address, layout=self.layout + 1)
+        return type(self)(document, self.address, layout=self.layout + 1)
 
     def deploy(self, payer: str) -> Act:
         """Puts the IDL on the chain, or in the place of the one before."""

@@ -13,8 +13,6 @@ from heliograph_localnet.act import Act, Clock, Step, Wait, together
 from heliograph_localnet.addresses import named
 from heliograph_localnet.draft import AccountData
 from heliograph_localnet.scenarios.jupiter_pool import (
-    FEE_BPS,
-    LEVERAGE_BPS,
     Change,
     Custody,
     Position,
@@ -25,15 +23,14 @@ from heliograph_localnet.scenarios.jupiter_pool import (
     liquidate,
     unhealthy,
 )
+from heliograph_localnet.scenarios.jupiter_program import JupiterProgram
 from heliograph_localnet.scenarios.jupiter_rows import changed, liquidated, market, traded
-from heliograph_localnet.scripted import Said, ScriptedProgram
+from heliograph_localnet.scripted import Said
 
 PROGRAM = "PERPHjGBqRHArX4DySjwM6UJHiR3sWAatqfdBS2qQJu"
 USD = 10**6
 SIDES: Mapping[Side, int] = {"long": 1, "short": 2}
 CURVE = (1_000, 15_000, 3_500, 800_000_000)
-_NEWER = frozenset({"positionRequest"})
-"""Fields that not every IDL of the program has."""
 
 
 class JupiterScenario:
@@ -46,12 +43,9 @@ class JupiterScenario:
     program_address: ClassVar[str] = PROGRAM
 
     def __init__(self, document: bytes, seed: int = 0, *, newer: bytes | None = None) -> None:
-        self.program = ScriptedProgram(document, PROGRAM)
+        self.program = JupiterProgram(document, PROGRAM)
         self._newer = newer
         self._seed = seed
-        # Raises for an IDL of another program now, and not once it is to speak.
-        self.program.encoder.blank_event(self._name("LiquidateFullPositionEvent"))
-        self.program.encoder.blank_account(self._name("Custody"))
         self.keeper = named(seed, "jupiter", "keeper")
         self._pool = named(seed, "jupiter", "pool")
         self.sol = self._custody(
@@ -253,14 +247,14 @@ class JupiterScenario:
     def fails(self, owner: str, token: Custody, side: Side, size: int, price: int, clock: Clock) -> Act:
         """An increase that has spoken already when it fails."""
         held = self.position(owner, token, side)
-        said = self._fill(
+        said = self.program.fill(
             Said(
                 "InstantIncreasePositionEvent",
                 {"positionKey": held.key, "sizeUsdDelta": size, "price": price},
             )
         )
         return self.program.act(
-            owner, [said], accounts=self._accounts(held), error=self._name("MaxPriceSlippage")
+            owner, [said], accounts=self._accounts(held), error=self.program.name("MaxPriceSlippage")
         )
 
     def create_request(
@@ -282,7 +276,7 @@ class JupiterScenario:
             "requestChange": 1,
             "openTime": clock().time,
         }
-        said = self._fill(Said("CreatePositionRequestEvent", fields, "cpi"))
+        said = self.program.fill(Said("CreatePositionRequestEvent", fields, "cpi"))
         return self.program.act(owner, [said], accounts=self._accounts(held))
 
     def borrow_from_custody(self, owner: str, clock: Clock) -> Act:
@@ -295,7 +289,7 @@ class JupiterScenario:
             "sizeCustodyToken": 8_463_144_037,
             "updateTime": clock().time,
         }
-        return self.program.act(owner, [self._fill(Said("BorrowFromCustodyEvent", fields, "cpi"))])
+        return self.program.act(owner, [self.program.fill(Said("BorrowFromCustodyEvent", fields, "cpi"))])
 
     def refresh(self, clock: Clock) -> Act:
         """A keeper writes the custodies anew."""
@@ -386,11 +380,11 @@ class JupiterScenario:
     ) -> Act:
         custodies = {each.address: each for each in (held.custody, held.collateral_custody)}
         writes, rows = self._states(list(custodies.values()))
-        writes[held.key] = self._position_account(held)
-        asked = self._instruction(instruction, held, said.fields, clock)
+        writes[held.key] = self.program.position_account(held, self._pool)
+        asked = self.program.call(instruction, held, said.fields, clock)
         return self.program.act(
             payer,
-            [self._fill(said)],
+            [self.program.fill(said)],
             rows=rows,
             accounts=self._accounts(held, request),
             writes=writes,
@@ -406,107 +400,11 @@ class JupiterScenario:
         self, custodies: list[Custody]
     ) -> tuple[dict[str, AccountData | None], list[tuple[str, dict[str, Any]]]]:
         writes: dict[str, AccountData | None] = {
-            each.address: self._custody_account(each) for each in custodies
+            each.address: self.program.custody_account(each, self._pool) for each in custodies
         }
         rows = [("perps.markets", market(each)) for each in custodies if each.symbol is not None]
         return writes, rows
 
-    def _instruction(self, name: str, held: Position, f: Mapping[str, Any], clock: Clock) -> dict[str, Any]:
-        params: dict[str, Any] = {}
-        if name == "instantIncreasePosition":
-            params = {
-                "sizeUsdDelta": f["sizeUsdDelta"],
-                "collateralTokenDelta": f["collateralTokenDelta"],
-                "side": self._name("Long" if held.side == "long" else "Short"),
-                "priceSlippage": f["price"],
-                "requestTime": clock().time,
-            }
-        elif name == "instantDecreasePosition":
-            params = {
-                "collateralUsdDelta": 0,
-                "sizeUsdDelta": f["sizeUsdDelta"],
-                "priceSlippage": f["price"],
-                "entirePosition": None,
-                "requestTime": clock().time,
-            }
-        wrapped = {"params": params}
-        return {"instruction": name, "args": params if self._codama else wrapped}
-
     def _accounts(self, held: Position, request: str | None = None) -> tuple[str, ...]:
         named_ones = (held.owner, self._pool, held.key, held.custody.address, held.collateral_custody.address)
         return named_ones if request is None else (*named_ones, request)
-
-    def _custody_account(self, each: Custody) -> AccountData:
-        name = self._name("Custody")
-        fields = self.program.encoder.blank_account(name)
-        least, most, kink, target = each.curve
-        fields |= {
-            "pool": self._pool,
-            "mint": each.mint,
-            "decimals": each.decimals,
-            "isStable": each.symbol is None,
-            "increasePositionBps": FEE_BPS,
-            "decreasePositionBps": FEE_BPS,
-            "dovesAgOracle": each.oracle,
-            "pricing": {**fields["pricing"], "maxLeverage": LEVERAGE_BPS},
-            "assets": {
-                **fields["assets"],
-                "owned": each.owned,
-                "locked": each.locked,
-                "globalShortSizes": each.shorts,
-                "globalShortAveragePrices": each.short_price,
-            },
-            "fundingRateState": {
-                "cumulativeInterestRate": each.cumulative,
-                "lastUpdate": each.updated,
-                "hourlyFundingDbps": each.dbps,
-            },
-            "jumpRateState": {
-                "minRateBps": least,
-                "maxRateBps": most,
-                "targetRateBps": kink,
-                "targetUtilizationRate": target,
-            },
-        }
-        if "withdrawalLimitTokenAmount" in fields:
-            # A field of the newer IDL: who has the older one cannot read the account any more.
-            fields["withdrawalLimitTokenAmount"] = each.owned
-        return self.program.account(name, fields, padding=64)
-
-    def _position_account(self, held: Position) -> AccountData:
-        name = self._name("Position")
-        fields = self.program.encoder.blank_account(name)
-        fields |= {
-            "owner": held.owner,
-            "pool": self._pool,
-            "custody": held.custody.address,
-            "collateralCustody": held.collateral_custody.address,
-            "openTime": held.opened,
-            "updateTime": held.changed,
-            "side": self._name("Long" if held.side == "long" else "Short"),
-            "price": held.price if held.size else 0,
-            "sizeUsd": held.size,
-            "collateralUsd": held.collateral,
-            "realisedPnlUsd": held.realised,
-            "cumulativeInterestSnapshot": held.snapshot,
-            "lockedAmount": held.locked,
-        }
-        return self.program.account(name, fields)
-
-    def _fill(self, said: Said) -> Said:
-        """With a value for every field that the IDL has. Raises ValueError for a field that no IDL has."""
-        name = self._name(said.event)
-        blank = self.program.encoder.blank_event(name)
-        unknown = said.fields.keys() - blank.keys() - _NEWER
-        if unknown:
-            raise ValueError(f"{said.event} has no field {', '.join(sorted(unknown))}")
-        told = {key: value for key, value in said.fields.items() if key in blank}
-        return Said(name, {**blank, **told}, "cpi", said.rows)
-
-    @property
-    def _codama(self) -> bool:
-        """Whether the IDL's names begin in lower case."""
-        return any(event.name == "increasePositionEvent" for event in self.program.encoder.idl.events)
-
-    def _name(self, name: str) -> str:
-        return name[:1].lower() + name[1:] if self._codama else name
