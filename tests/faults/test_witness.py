@@ -200,8 +200,10 @@ async def test_of_two_looks_at_once_the_earlier_is_judged_first(database: Databa
         witness._look = slow_look  # type: ignore[method-assign]
         earlier = asyncio.create_task(witness.sample())
         await first_looked.wait()
-        later = asyncio.create_task(witness.sample())
         await _index(database, localnet, stream)
+        later = asyncio.create_task(witness.sample())
+        # Time enough to overtake, for a look that does not wait its turn.
+        await asyncio.wait({later}, timeout=2)
         go_on.set()
         await asyncio.gather(earlier, later)
         assert witness.samples == 2 and witness.last.complete_through > 0
