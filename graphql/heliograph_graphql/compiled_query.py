@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from heliograph_graphql.node_id import decode_id
 from heliograph_graphql.plan import Edges, Nodes, One, Operator, Page, Root, Row, Typename, read
@@ -15,11 +16,24 @@ Names = frozenset[str]
 
 @dataclass(frozen=True)
 class Compiled:
-    """One root field: its statement; `root` to count its rows. window: the statement for newest rows alone."""
+    """One root field: its statement, and the plan that it was made of. window: the statement for newest rows alone."""
 
     root: Root
     statement: Statement
     window: Statement | None
+
+    @cached_property
+    def is_numbered(self) -> bool:
+        """Whether nothing but commits changes its rows."""
+        return _UNNUMBERED not in _tables(self.root)
+
+    @cached_property
+    def stays_inside(self) -> bool:
+        """Whether every row below is of the stream of the row above it."""
+        return all(
+            node.relation is None or (node.entity.stream, "stream") in node.relation.on
+            for node in _below(self.root)
+        )
 
 
 # By response key: a statement, a constant, or None for what Strawberry executes.
@@ -29,11 +43,16 @@ CompiledQuery = dict[str, Compiled | Typename | None]
 _UNNUMBERED = "heliograph.streams"
 
 
+def is_alone(compiled: CompiledQuery) -> bool:
+    """Whether one statement answers it all: it is a snapshot by itself, where several need a transaction."""
+    items = [item for item in compiled.values() if not isinstance(item, Typename)]
+    return len(items) == 1 and items[0] is not None and not items[0].statement.looks_up
+
+
 def is_numbered(compiled: CompiledQuery) -> bool:
     """Whether nothing but commits changes the answer, so that it may be kept until the next one."""
     return all(
-        isinstance(item, Typename) or (item is not None and _UNNUMBERED not in _tables(item.root))
-        for item in compiled.values()
+        isinstance(item, Typename) or (item is not None and item.is_numbered) for item in compiled.values()
     )
 
 
@@ -43,7 +62,7 @@ def streams_of(compiled: CompiledQuery, variables: Mapping[str, object]) -> Name
     for item in compiled.values():
         if isinstance(item, Compiled):
             names = _streams(item.root, variables)
-            if names is None or not _stays_inside(item.root):
+            if names is None or not item.stays_inside:
                 return None
             found |= names
     return frozenset(found)
@@ -66,13 +85,6 @@ def _streams(root: Root, variables: Mapping[str, object]) -> Names | None:
         names = frozenset(map(str, value)) if isinstance(value, list) else frozenset({str(value)})
         asked = names if asked is None else asked & names
     return asked
-
-
-def _stays_inside(root: Root) -> bool:
-    """Whether every row below is of the stream of the row above it."""
-    return all(
-        node.relation is None or (node.entity.stream, "stream") in node.relation.on for node in _below(root)
-    )
 
 
 def _tables(root: Root) -> frozenset[str]:

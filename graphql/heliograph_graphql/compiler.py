@@ -43,6 +43,7 @@ from heliograph_graphql.plan import (
     PartOf,
     Root,
     Row,
+    Source,
     TotalCount,
     Typename,
 )
@@ -149,10 +150,15 @@ class _Work:
             where=self._filters.condition(entity, given.get("where")),
             sorts=sorts(entity, given.get("orderBy")),
             items=self._page_items(entity, self._inside(nodes, f"{entity.name}Connection")),
+            arguments=_asked_with(entity, relation, given),
         )
 
     def row(self, entity: Entity, nodes: list[FieldNode], parent: GraphQLObjectType) -> Row:
         given = {name: value for name, value in self.arguments(parent, nodes[0]).items() if value is not None}
+        if entity.arguments:
+            items = self._items(entity, self._row_fields(nodes, entity))
+            asked = _asked_with(entity, None, given)
+            return Row(entity, All(()), sorts(entity, None), items, arguments=asked)
         identity = given.pop("id", None)
         if identity is None and not set(given) - {"stream"}:
             names = [name for name in entity.lookups if name != "stream"]
@@ -291,6 +297,17 @@ class _Work:
 
     def _inside(self, nodes: Sequence[FieldNode], name: str) -> Fields:
         return _checked(self.selections.inside(nodes, {name}))
+
+
+def _asked_with(entity: Entity, relation: Relation | None, given: Mapping[str, object]) -> dict[str, Source]:
+    """Values of the entity's arguments, defaults included."""
+    theirs = {name for name, _ in relation.given} if relation else set()
+    found: dict[str, Source] = {}
+    for argument in entity.arguments:
+        if argument.name not in theirs:
+            value = given.get(argument.key)
+            found[argument.name] = source(argument.default if value is None else value)
+    return found
 
 
 def _checked(fields: Fields) -> Fields:

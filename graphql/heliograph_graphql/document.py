@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from graphql import (
     DocumentNode,
+    FieldNode,
     FragmentDefinitionNode,
     GraphQLError,
+    GraphQLInputType,
+    GraphQLNonNull,
     GraphQLObjectType,
+    GraphQLScalarType,
     GraphQLSchema,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
@@ -28,6 +33,7 @@ from graphql.language import DirectiveNode, VariableNode, Visitor
 from heliograph_graphql.cache import BoundedCache
 from heliograph_graphql.failures import BAD_INPUT, VALIDATION_FAILED, RequestError, coded, from_graphql, show
 from heliograph_graphql.limits import check_limits, check_text, check_variables
+from heliograph_graphql.plan import Ref
 from heliograph_graphql.settings import ApiSettings
 from heliograph_graphql.values import symbolize
 
@@ -39,14 +45,20 @@ _UNKNOWN_FIELD = re.compile(r"Cannot query field '(?P<field>\w+)' on type '(?P<t
 
 @dataclass(frozen=True, eq=False)
 class Operation:
-    """One valid operation. switches: names of the variables that @skip and @include read."""
+    """One valid operation.
+
+    kinds: types of the variables. switches: names of those that @skip and @include read. sizes: of those that say how
+    many rows.
+    """
 
     text: str
     name: str | None
     document: DocumentNode
     definition: OperationDefinitionNode
     fragments: Mapping[str, FragmentDefinitionNode]
+    kinds: Mapping[str, GraphQLInputType]
     switches: tuple[str, ...]
+    sizes: tuple[str, ...]
 
     @property
     def kind(self) -> OperationType:
@@ -86,6 +98,10 @@ class Documents:
         definitions = operation.definition.variable_definitions or ()
         if not definitions:
             return Variables({}, {})
+        if operation.kinds.keys() == given.keys():
+            refs = _as_they_are(operation.kinds, given)
+            if refs is not None:
+                return Variables(given, refs)
         try:
             check_variables(given, self._settings)
         except GraphQLError as error:
@@ -93,12 +109,11 @@ class Documents:
         coerced = get_variable_values(self._schema, definitions, dict(given), max_errors=10)
         if isinstance(coerced, list):
             raise RequestError(from_graphql(coerced, BAD_INPUT))
-        symbols = {}
-        for definition in definitions:
-            name = definition.variable.name.value
-            kind = type_from_ast(self._schema, definition.type)
-            if name in coerced.coerced and kind is not None:
-                symbols[name] = symbolize(coerced.coerced[name], kind, (name,))  # type: ignore[arg-type]
+        symbols = {
+            name: symbolize(coerced.coerced[name], kind, (name,))
+            for name, kind in operation.kinds.items()
+            if name in coerced.coerced
+        }
         return Variables(coerced.coerced, symbols)
 
     def _prepare(self, text: str, name: str | None) -> Operation:
@@ -116,7 +131,16 @@ class Documents:
             raise RequestError(from_graphql(told, VALIDATION_FAILED))
         definition = _choose(document, name)
         fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
-        return Operation(text, name, document, definition, fragments, _switches(document))
+        return Operation(
+            text, name, document, definition, fragments, self._kinds(definition), *_uses(document)
+        )
+
+    def _kinds(self, definition: OperationDefinitionNode) -> dict[str, GraphQLInputType]:
+        # Validation has seen to it that every type is there and can be put in.
+        return {
+            variable.variable.name.value: cast(GraphQLInputType, type_from_ast(self._schema, variable.type))
+            for variable in definition.variable_definitions or ()
+        }
 
 
 def _told(error: GraphQLError, schema: GraphQLSchema) -> GraphQLError:
@@ -149,18 +173,44 @@ def _choose(document: DocumentNode, name: str | None) -> OperationDefinitionNode
     raise RequestError([coded(message, BAD_INPUT)])
 
 
-class _Switches(Visitor):
+class _Uses(Visitor):
+    """What variables are used for."""
+
     def __init__(self) -> None:
         super().__init__()
-        self.names: set[str] = set()
+        self.switches: set[str] = set()
+        self.sizes: set[str] = set()
 
     def enter_directive(self, node: DirectiveNode, *_: object) -> None:
         for argument in node.arguments or ():
             if isinstance(argument.value, VariableNode):
-                self.names.add(argument.value.name.value)
+                self.switches.add(argument.value.name.value)
+
+    def enter_field(self, node: FieldNode, *_: object) -> None:
+        for argument in node.arguments or ():
+            if argument.name.value == "first" and isinstance(argument.value, VariableNode):
+                self.sizes.add(argument.value.name.value)
 
 
-def _switches(document: DocumentNode) -> tuple[str, ...]:
-    visitor = _Switches()
+def _uses(document: DocumentNode) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    visitor = _Uses()
     visit(document, visitor)
-    return tuple(sorted(visitor.names))
+    return tuple(sorted(visitor.switches)), tuple(sorted(visitor.sizes))
+
+
+_PLAIN_TEXT = frozenset({"String", "ID"})
+_LONGEST_PLAIN = 2000
+
+
+def _as_they_are(kinds: Mapping[str, GraphQLInputType], given: Mapping[str, object]) -> dict[str, Ref] | None:
+    """The values' references where coercion leaves every value as it is: texts that a variable of text takes."""
+    refs = {}
+    for name, value in given.items():
+        kind = kinds[name]
+        named = kind.of_type if isinstance(kind, GraphQLNonNull) else kind
+        if not isinstance(value, str) or len(value) > _LONGEST_PLAIN:
+            return None
+        if not isinstance(named, GraphQLScalarType) or named.name not in _PLAIN_TEXT:
+            return None
+        refs[name] = Ref((name,))
+    return refs

@@ -27,11 +27,38 @@ class Kind(enum.Enum):
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """A GraphQL enum over text in the table: values maps the stored text to its description."""
+    """A GraphQL enum over text in the table: values maps the stored text to its description.
+
+    names: stored text -> name in GraphQL, where it is not the text in capitals; such a choice is only asked with.
+    """
 
     name: str
     description: str
     values: Mapping[str, str]
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def shown(self, stored: str) -> str:
+        """The name in GraphQL."""
+        return self.names.get(stored, stored.upper())
+
+
+@dataclass(frozen=True, eq=False)
+class Argument:
+    """What an entity that is computed is asked with. The part of queries/graphql.sql that computes it has it as {name}.
+
+    required: there is no answer without it. default: a stored value, or null.
+    """
+
+    name: str
+    type: Kind | Choice
+    description: str
+    required: bool = False
+    default: object = None
+
+    @property
+    def key(self) -> str:
+        """The name in GraphQL."""
+        return to_camel_case(self.name)
 
 
 @dataclass(frozen=True)
@@ -97,6 +124,8 @@ class Field:
 class Relation:
     """Rows of `target` that belong to a row. on: (column there, column here) pairs that must be equal.
 
+    either: alternatives, of which one must hold besides: (column there, column here). Each is looked for by itself, so that
+    each finds its index. given: (argument of the target, column here): what the parent answers instead of the client.
     fragment: name of a further condition in queries/graphql.sql over {row} (there) and {parent} (here).
     many: a connection, else one object, null where there is none.
     """
@@ -107,6 +136,8 @@ class Relation:
     on: tuple[tuple[str, str], ...]
     many: bool = True
     fragment: str | None = None
+    either: tuple[tuple[str, str], ...] = ()
+    given: tuple[tuple[str, str], ...] = ()
 
     @property
     def key(self) -> str:
@@ -133,9 +164,11 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Entity:
-    """A table as GraphQL shows it.
+    """A table as GraphQL shows it, or what a part of queries/graphql.sql computes.
 
-    name: the object type. root: the connection's root field. one: the root field for a single row, if any.
+    name: the object type. root: the connection's root field; empty: it has no connections. one: the root field for a single
+    row, if any. table: `schema.table`, or the name of the part where `arguments` say what is computed.
+    paged: the part computes a page, of {limit} rows behind {behind} (the first value of the key), so that there is one order.
     key: columns that identify a row and end every order; `newest_first` says their direction by default.
     identity: the columns that the global id is made of, where they are not the key.
     lookups: GraphQL names of the fields that `one` finds a row by, besides its id.
@@ -157,6 +190,8 @@ class Entity:
     followed: bool = False
     identity: tuple[str, ...] = ()
     lookups: tuple[str, ...] = ()
+    arguments: tuple[Argument, ...] = ()
+    paged: bool = False
 
     def __post_init__(self) -> None:
         if not self.identity:
@@ -173,6 +208,10 @@ class Entity:
         return {item.name: item for item in self.fields if item.fragment is None}
 
     @cached_property
+    def argument_by_key(self) -> Mapping[str, Argument]:
+        return {item.key: item for item in self.arguments}
+
+    @cached_property
     def relation_by_key(self) -> Mapping[str, Relation]:
         return {item.key: item for item in self.relations}
 
@@ -183,7 +222,7 @@ class Catalog:
     def __init__(self, entities: Iterable[Entity]) -> None:
         self.entities = tuple(entities)
         self.by_name = {entity.name: entity for entity in self.entities}
-        self.by_root = {entity.root: entity for entity in self.entities}
+        self.by_root = {entity.root: entity for entity in self.entities if entity.root}
         self.by_one = {entity.one: entity for entity in self.entities if entity.one}
 
     @property

@@ -15,7 +15,7 @@ from graphql import GraphQLError, OperationType, execute
 
 from heliograph_core.errors import HeliographError
 from heliograph_graphql.cache import BoundedCache
-from heliograph_graphql.compiled_query import Compiled, CompiledQuery
+from heliograph_graphql.compiled_query import Compiled, CompiledQuery, is_alone
 from heliograph_graphql.compiler import Compiler
 from heliograph_graphql.conditions import source
 from heliograph_graphql.cost import most_live_rows, most_rows
@@ -40,7 +40,7 @@ from heliograph_graphql.passthrough import PassThrough, Raw
 from heliograph_graphql.plan import Root, Typename, read
 from heliograph_graphql.render import Feed as RowFeed
 from heliograph_graphql.render import LiveQuery
-from heliograph_graphql.responses import Commits, Responses
+from heliograph_graphql.responses import Commits, Found, Responses
 from heliograph_graphql.schema import build_schema
 from heliograph_graphql.settings import ApiSettings
 from heliograph_graphql.sql import WINDOW, Statement, root_statement, window_statement
@@ -56,12 +56,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Request:
-    """One GraphQL request. held: versions of its answer that the client has; if it is one of them, no body is made."""
+    """One GraphQL request. held: versions of its answer that the client has; if it is one of them, no body is made.
+
+    None: nobody asks for the version, and it is not read.
+    """
 
     query: str
     operation_name: str | None = None
     variables: Mapping[str, object] = field(default_factory=dict)
-    held: Container[str] = ()
+    held: Container[str] | None = ()
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,8 @@ class Answer:
 
 _MOST_CHARACTERS = 16_000_000
 """Text of all statements that stay compiled and of what they are found by: clients must not fill the memory."""
+
+_COMMITS = f"SELECT {load('graphql.sql')['commits']}"
 
 Snapshot = Callable[[], AbstractAsyncContextManager[Any]]
 
@@ -141,7 +146,7 @@ class Executor:
         self.documents = Documents(core, settings)
         self.compiler = Compiler(core, self.catalog, settings)
         self._core = core
-        self._database = database
+        self._readers = database.readers(settings.statement_timeout_s)
         self._plans: BoundedCache[CompiledQuery] = BoundedCache(settings.plans_cached, _MOST_CHARACTERS)
         self.revision = hashlib.sha256(self.schema.as_str().encode()).hexdigest()[:16]
         """Of the schema: names this one and no other."""
@@ -201,32 +206,35 @@ class Executor:
         if known is None:
             plan = self.compiler.subscription(operation, variables)
             make = ObjectQuery if plan.entity is not None and plan.entity.followed else LiveQuery
-            known = make(plan, self.catalog, self.settings.max_first)
+            known = make(plan, self.catalog)
             self._live.put(key, known, len(repr(key)) + known.characters)
         return known
 
     def compiled(self, operation: Operation, variables: Variables) -> CompiledQuery:
         """The operation's statements, from the cache where its text, switches and variables' shape are known."""
-        key = _key(operation, variables)
+        # How many rows stands in the statement; in those of subscriptions it is a value like others.
+        sizes = tuple(variables.values.get(name) for name in operation.sizes)
+        key = (_key(operation, variables), sizes)
         known = self._plans.get(key)
         if known is None:
             roots = self.compiler.query(operation, variables)
-            known = {name: self._compile(root) for name, root in roots.items()}
+            self._check_cost(roots, variables)
+            known = {name: self._compile(root, variables) for name, root in roots.items()}
             self._plans.put(key, known, len(repr(key)) + _characters(known))
         return known
 
-    def _compile(self, root: Root | Typename | None) -> Compiled | Typename | None:
+    def _compile(self, root: Root | Typename | None, variables: Variables) -> Compiled | Typename | None:
         if root is None or isinstance(root, Typename):
             return root
-        most = self.settings.max_first
         return Compiled(
-            root, root_statement(root, self.catalog, most), window_statement(root, self.catalog, most)
+            root,
+            root_statement(root, self.catalog, variables.values),
+            window_statement(root, self.catalog, variables.values),
         )
 
     async def _run(
         self, operation: Operation, variables: Variables, request: Request, compiled: CompiledQuery
     ) -> Answer:
-        self._check_cost(compiled, variables)
         bound = {
             key: [param.bind(variables.values) for param in item.statement.params]
             for key, item in compiled.items()
@@ -235,48 +243,97 @@ class Executor:
         texts = {key: f'"{item.name}"' for key, item in compiled.items() if isinstance(item, Typename)}
         if not bound and len(texts) < len(compiled):
             return await self._strawberry(operation, request.variables, Context(_raw(texts), self.snapshot))
+        if is_alone(compiled):
+            return await self._run_alone(operation, variables, request, compiled, bound, texts)
         async with self._moment() as (connection, commits):
             found = self.responses.look_up(operation, variables, compiled, commits)
-            if found.version is not None and found.version in request.held:
+            if request.held and found.version is not None and found.version in request.held:
                 return Answer(b"", 304, found.version)
             if found.body is not None:
                 return Answer(found.body, version=found.version)
             for key, item in compiled.items():
                 if isinstance(item, Compiled):
-                    text = await self._newest(connection, item, variables)
-                    if text is None:
-                        values = await looked_up(connection, item.statement, bound[key])
-                        text = await connection.fetchval(item.statement.text, *values)
-                    texts[key] = text or "null"
+                    row = await self._row(connection, item, variables, bound[key])
+                    texts[key] = row[0] or "null"
             if len(texts) < len(compiled):
                 return await self._strawberry(
                     operation, request.variables, Context(_raw(texts), self.snapshot, connection)
                 )
-        body = ",".join(f'"{key}":{texts[key]}' for key in compiled)
-        answer = Answer(f'{{"data":{{{body}}}}}'.encode(), version=found.version)
+        return self._kept(found, compiled, texts)
+
+    async def _run_alone(
+        self,
+        operation: Operation,
+        variables: Variables,
+        request: Request,
+        compiled: CompiledQuery,
+        bound: Mapping[str, Sequence[object]],
+        texts: dict[str, str],
+    ) -> Answer:
+        """An operation whose answer is one statement's: that sees one moment by itself, and says at which commits it stands."""
+        async with self._readers.acquire() as connection:
+            if request.held or self.responses.holds(operation, variables):
+                commits = dict(await connection.fetchval(_COMMITS))
+                found = self.responses.look_up(operation, variables, compiled, commits)
+                if request.held and found.version is not None and found.version in request.held:
+                    return Answer(b"", 304, found.version)
+                if found.body is not None:
+                    return Answer(found.body, version=found.version)
+            ((key, values),) = bound.items()
+            item = compiled[key]
+            assert isinstance(item, Compiled)
+            versioned = request.held is not None or self.responses.keeps
+            row = await self._row(connection, item, variables, values, versioned=versioned)
+        texts[key] = row[0] or "null"
+        if not versioned:
+            return Answer(_body(compiled, texts))
+        found = self.responses.look_up(operation, variables, compiled, dict(row[1]), made=True)
+        return self._kept(found, compiled, texts)
+
+    def _kept(self, found: Found, compiled: CompiledQuery, texts: Mapping[str, str]) -> Answer:
+        answer = Answer(_body(compiled, texts), version=found.version)
         self.responses.keep(found, answer.body)
         return answer
 
-    async def _newest(self, connection: Any, item: Compiled, variables: Variables) -> str | None:
-        """The answer out of the newest rows, where they are enough; a hypertable reads few chunks for it."""
+    async def _row(
+        self,
+        connection: Any,
+        item: Compiled,
+        variables: Variables,
+        bound: Sequence[object],
+        *,
+        versioned: bool = False,
+    ) -> Any:
+        """What a root field's statement returns: JSON text, and where `versioned` the commits that it stands at."""
+        row = await self._newest(connection, item, variables, versioned=versioned)
+        if row is None:
+            values = await looked_up(connection, item.statement, bound) if item.statement.looks_up else bound
+            text = item.statement.with_commits if versioned else item.statement.text
+            row = await connection.fetchrow(text, *values)
+        return row
+
+    async def _newest(self, connection: Any, item: Compiled, variables: Variables, *, versioned: bool) -> Any:
+        """The same out of the newest rows, where they are enough; a hypertable reads few chunks for it."""
         if item.window is None:
             return None
         for start in await self.windows.starts(connection, item.window, variables.values):
             given = {**variables.values, WINDOW: start}
             bound = [param.bind(given) for param in item.window.params]
             bound = await looked_up(connection, item.window, bound)
-            text: str | None = await connection.fetchval(item.window.text, *bound)
-            if text is not None:
-                return text
+            text = item.window.with_commits if versioned else item.window.text
+            row = await connection.fetchrow(text, *bound)
+            if row[0] is not None:
+                return row
         return None
 
-    def _check_cost(self, compiled: CompiledQuery, variables: Variables) -> None:
-        rows = sum(
-            most_rows(key, item.root, self.settings.max_first, variables.values)
-            for key, item in compiled.items()
-            if isinstance(item, Compiled)
+    def _check_cost(self, roots: Mapping[str, Root | Typename | None], variables: Variables) -> None:
+        self._check_rows(
+            sum(
+                most_rows(key, root, self.settings.max_first, variables.values)
+                for key, root in roots.items()
+                if root is not None and not isinstance(root, Typename)
+            )
         )
-        self._check_rows(rows)
 
     def _check_rows(self, rows: int) -> None:
         if rows > self.settings.max_rows:
@@ -293,13 +350,8 @@ class Executor:
     @asynccontextmanager
     async def _moment(self) -> AsyncIterator[tuple[Any, Commits]]:
         """The same, and the commits that the moment stands at."""
-        async with (
-            self._database.acquire() as connection,
-            connection.transaction(isolation="repeatable_read", readonly=True),
-        ):
-            limit = str(round(self.settings.statement_timeout_s * 1000))
-            begun = await connection.fetchrow(load("graphql.sql")["begin_snapshot"], limit)
-            yield connection, dict(begun["commits"])
+        async with self._readers.acquire() as connection, connection.transaction():
+            yield connection, dict(await connection.fetchval(_COMMITS))
 
     async def _strawberry(
         self, operation: Operation, given: Mapping[str, object], context: Context
@@ -336,6 +388,11 @@ async def looked_up(connection: Any, statement: Statement, bound: Sequence[objec
         await connection.fetchval(queries[param.query], value) if isinstance(param, LookupParam) else value
         for param, value in zip(statement.params, bound, strict=True)
     ]
+
+
+def _body(compiled: CompiledQuery, texts: Mapping[str, str]) -> bytes:
+    members = ",".join(f'"{key}":{texts[key]}' for key in compiled)
+    return f'{{"data":{{{members}}}}}'.encode()
 
 
 def _characters(compiled: CompiledQuery) -> int:

@@ -61,7 +61,7 @@ class GraphQLEndpoint:
                 )
             read = _read(await _body(http))
             text = self._operations.text(read.query, read.documentId, read.extensions)
-            request = Request(text, read.operationName, read.variables or {})
+            request = Request(text, read.operationName, read.variables or {}, held=None)
         except RequestError as error:
             return _respond(Answer(orjson.dumps({"errors": error.errors}), error.status), http)
         return await self._answer(http, request)

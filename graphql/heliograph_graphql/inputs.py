@@ -9,7 +9,7 @@ from typing import Any
 import strawberry
 from strawberry.types.unset import UNSET
 
-from heliograph_graphql.entity import Choice, Entity, Field, Kind
+from heliograph_graphql.entity import Argument, Choice, Entity, Field, Kind
 from heliograph_graphql.plan import Direction, Operator
 from heliograph_graphql.scalars import BigInt, DateTime, DecimalText, SlotNumber
 
@@ -80,13 +80,13 @@ class Inputs:
         """The enum: LONG in GraphQL, 'long' in the table."""
         if choice.name not in self._choices:
             members = {
-                stored.upper(): strawberry.enum_value(stored, description=text)
+                choice.shown(stored): strawberry.enum_value(stored, description=text)
                 for stored, text in choice.values.items()
             }
             self._choices[choice.name] = make_enum(choice, members)
         return self._choices[choice.name]
 
-    def output(self, field: Field) -> Any:
+    def output(self, field: Field | Argument) -> Any:
         return self.choice(field.type) if isinstance(field.type, Choice) else PYTHON_TYPES[field.type]
 
     def _filter(self, field: Field) -> Any:

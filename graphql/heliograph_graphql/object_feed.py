@@ -22,11 +22,11 @@ from heliograph_sql.tail import Commit
 class ObjectQuery:
     """What subscriptions of one shape have in common."""
 
-    def __init__(self, plan: LivePlan, catalog: Catalog, most_rows: int) -> None:
+    def __init__(self, plan: LivePlan, catalog: Catalog) -> None:
         assert plan.entity is not None
         self.plan = plan
-        self.snapshot = object_snapshot(plan.entity, plan.rows, plan.where, catalog, most_rows)
-        self.changes = object_changes(plan.entity, plan.rows, plan.where, catalog, most_rows)
+        self.snapshot = object_snapshot(plan.entity, plan.rows, plan.where, catalog)
+        self.changes = object_changes(plan.entity, plan.rows, plan.where, catalog)
 
     @property
     def characters(self) -> int:

@@ -13,7 +13,7 @@ from graphql import GraphQLError
 
 from heliograph_core.cursor import CursorValue, decode_keyset
 from heliograph_core.errors import CursorError
-from heliograph_graphql.entity import Choice, Field, Kind
+from heliograph_graphql.entity import Argument, Choice, Field, Kind
 from heliograph_graphql.node_id import NodeIdError, decode_id
 from heliograph_graphql.plan import Sort, Source, read
 
@@ -33,7 +33,7 @@ SQL_TYPES: Mapping[Kind, str] = {
 Variables = Mapping[str, object]
 
 
-def sql_type(field: Field) -> str:
+def sql_type(field: Field | Argument) -> str:
     """The PostgreSQL type that a comparison with `field` binds."""
     return "text" if isinstance(field.type, Choice) else SQL_TYPES[field.type]
 
@@ -76,17 +76,12 @@ class LookupParam:
 
 @dataclass(frozen=True)
 class LimitParam:
-    """`first`, checked, plus one where the page must know whether more follow."""
+    """How many rows, where subscriptions that differ in it share a statement. The cost was counted before."""
 
     source: Source
-    most: int
-    extra: int = 0
 
-    def bind(self, variables: Variables) -> int:
-        value = read(self.source, variables)
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= self.most:
-            raise GraphQLError(f"first is {value}: ask for 0 to {self.most} rows")
-        return value + self.extra
+    def bind(self, variables: Variables) -> object:
+        return read(self.source, variables)
 
 
 @dataclass(frozen=True)

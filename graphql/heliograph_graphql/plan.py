@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from heliograph_graphql.entity import Entity, Field, Part, Relation
 
@@ -179,6 +179,8 @@ class Page:
     where: Condition
     sorts: tuple[Sort, ...]
     items: Mapping[str, PageNode]
+    arguments: Mapping[str, Source] = field(default_factory=dict)
+    """By name, of an entity that is computed; those that `relation` gives are absent."""
 
     @property
     def order(self) -> str:
@@ -196,6 +198,7 @@ class Row:
     sorts: tuple[Sort, ...]
     items: Mapping[str, Node]
     identity: Source | None = None
+    arguments: Mapping[str, Source] = field(default_factory=dict)
 
 
 Node = Leaf | Typename | One | Page

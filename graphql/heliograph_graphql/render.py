@@ -35,13 +35,13 @@ class Chunk:
 class LiveQuery:
     """What subscriptions of one shape have in common: the plan, and the statements that read its rows."""
 
-    def __init__(self, plan: LivePlan, catalog: Catalog, most_rows: int) -> None:
+    def __init__(self, plan: LivePlan, catalog: Catalog) -> None:
         self.plan = plan
         self.alone: Statement | None = None
         self.together: SharedStatement | None = None
         if plan.entity is not None:
-            self.alone = live_statement(plan.entity, plan.rows, plan.where, catalog, most_rows)
-            self.together = shared_statement(plan.entity, plan.rows, plan.where, catalog, most_rows)
+            self.alone = live_statement(plan.entity, plan.rows, plan.where, catalog)
+            self.together = shared_statement(plan.entity, plan.rows, plan.where, catalog)
 
     @property
     def characters(self) -> int:

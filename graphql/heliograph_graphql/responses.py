@@ -15,7 +15,7 @@ from heliograph_graphql.compiled_query import CompiledQuery, is_numbered, stream
 from heliograph_graphql.document import Operation, Variables
 
 Commits = Mapping[str, str]
-"""Stream to all that an answer of its rows depends on, as `begin_snapshot` reads it."""
+"""Stream to all that an answer of its rows depends on, as `commits` of queries/graphql.sql reads it."""
 
 _MOST = 100_000
 _OVERHEAD = 500
@@ -45,26 +45,45 @@ class Responses:
         )
         self.hits = self.misses = 0
 
+    @property
+    def keeps(self) -> bool:
+        """Whether answers are kept at all."""
+        return self._kept is not None
+
+    def holds(self, operation: Operation, variables: Variables) -> bool:
+        """Whether there is an answer that may still be true."""
+        return self._kept is not None and self._kept.get(_key(operation, variables)) is not None
+
     def look_up(
-        self, operation: Operation, variables: Variables, compiled: CompiledQuery, commits: Commits
+        self,
+        operation: Operation,
+        variables: Variables,
+        compiled: CompiledQuery,
+        commits: Commits,
+        *,
+        made: bool = False,
     ) -> Found:
-        """What is known of the answer in a snapshot that stands at `commits`."""
+        """What is known of the answer in a snapshot that stands at `commits`. made: it is there already, and not asked for."""
         if not is_numbered(compiled):
             return _NOT_KEPT
         names = streams_of(compiled, variables.values)
         stands_at = tuple(
             (name, commit) for name, commit in commits.items() if names is None or name in names
         )
-        key = (operation.text, operation.name, repr(variables.values))
+        key = _key(operation, variables)
         digest = hashlib.sha256(repr((self._revision, key, stands_at)).encode("utf-8", "replace"))
-        kept = self._kept.get(key) if self._kept is not None else None
+        kept = self._kept.get(key) if self._kept is not None and not made else None
         body = kept[1] if kept is not None and kept[0] == stands_at else None
-        if self._kept is not None:
-            self.hits, self.misses = self.hits + (body is not None), self.misses + (body is None)
+        self.hits += body is not None
         return Found(key, stands_at, digest.hexdigest()[:32], body)
 
     def keep(self, found: Found, body: bytes) -> None:
         """The answer made for what was looked up."""
         if self._kept is not None and found.version is not None:
+            self.misses += 1
             weight = len(body) + len(repr(found.key)) + _OVERHEAD
             self._kept.put(found.key, (found.stands_at, body), weight)
+
+
+def _key(operation: Operation, variables: Variables) -> Hashable:
+    return operation.text, operation.name, repr(variables.values)

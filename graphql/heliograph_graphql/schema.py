@@ -37,9 +37,11 @@ def build_schema(catalog: Catalog, resolvers: Resolvers, read_status: StatusRead
 def _query(catalog: Catalog, types: Types, resolvers: Resolvers, read_status: StatusReader) -> Any:
     cls = new_class("Query")
     for entity in catalog.entities:
-        _set(cls, entity.root, types.page_field(entity, None))
+        if entity.root:
+            _set(cls, entity.root, types.page_field(entity, None))
         if entity.one:
-            _set(cls, entity.one, _one(entity, types, resolvers))
+            make = _computed if entity.arguments else _one
+            _set(cls, entity.one, make(entity, types, resolvers))
 
     async def status(self: Any, info: Any) -> Any:
         return await read_status(info.context)
@@ -73,6 +75,17 @@ def _one(entity: Entity, types: Types, resolvers: Resolvers) -> Any:
     )
     text = f"One row of {entity.root}, by its id or by what it is known by; the latest where several match."
     return strawberry.field(resolver=resolve, description=text)
+
+
+def _computed(entity: Entity, types: Types, resolvers: Resolvers) -> Any:
+    """The root field of a single row that is computed from its arguments, and so never missing."""
+
+    def resolve(self: Any, info: Any, **asked: Any) -> Any:
+        return resolvers.row(entity, None, self, info, asked)
+
+    resolve.__annotations__ = {"info": strawberry.Info, "return": types.object(entity)}
+    types.add_arguments(resolve, entity.arguments)
+    return strawberry.field(resolver=resolve, description=entity.description)
 
 
 def _keep_parameters(resolve: Any, names: Collection[str]) -> None:

@@ -18,14 +18,31 @@ class Scratch:
     because `row_to_json(x)` means a column x where there is one.
     """
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, *, shares: bool = False) -> None:
+        """shares: whether `statement` makes the statement, so that something may stand before its SELECT."""
+        self._shares = shares
         self.params: list[Param] = []
+        self._shared: dict[str, str] = {}
         self._catalog = catalog
         self._aliases = 0
 
     def alias(self) -> str:
         self._aliases += 1
         return quote(f"@{self._aliases}t")
+
+    def share(self, value: str) -> str:
+        """The value of an expression that depends on no row and no parameter, computed once however often it is asked for."""
+        if not self._shares:
+            return value
+        name = self._shared.setdefault(value, quote(f"@{len(self._shared)}w"))
+        return f"(SELECT {name}.v FROM {name})"
+
+    def statement(self, answer: str) -> str:
+        """SELECT of the one value, with what is shared before it."""
+        shared = ", ".join(
+            f"{name} AS MATERIALIZED (SELECT {value} AS v)" for value, name in self._shared.items()
+        )
+        return f"{'WITH ' if shared else ''}{shared} SELECT {answer}".lstrip()
 
     def param(self, param: Param, kind: str) -> str:
         self.params.append(param)

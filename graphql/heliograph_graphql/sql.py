@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from heliograph_graphql.entity import Catalog, Entity, Kind
-from heliograph_graphql.parameters import GivenParam, Param
+from heliograph_graphql.parameters import GivenParam, LookupParam, Param
 from heliograph_graphql.plan import Compare, Condition, Node, Operator, Page, Root
 from heliograph_graphql.scratch import Scratch
 from heliograph_graphql.sql_conditions import Conditions, conjuncts
 from heliograph_graphql.sql_rows import WINDOW, Rows
 from heliograph_graphql.sql_text import quote, quote_table
+from heliograph_sql.queries import load
 
 __all__ = [
     "WINDOW",
@@ -35,20 +37,36 @@ class Statement:
     text: str
     params: tuple[Param, ...]
 
+    @cached_property
+    def with_commits(self) -> str:
+        """The same, and in a second column at which commits the answer stands."""
+        return f"{self.text}, {load('graphql.sql')['commits']}"
 
-def root_statement(root: Root, catalog: Catalog, most_rows: int) -> Statement:
-    """The statement of one root field."""
-    scratch, rows = _begin(catalog, most_rows)
+    @cached_property
+    def looks_up(self) -> bool:
+        """Whether a value is read before the statement itself, in the same snapshot."""
+        return any(isinstance(param, LookupParam) for param in self.params)
+
+
+def root_statement(root: Root, catalog: Catalog, variables: Mapping[str, object]) -> Statement:
+    """The statement of one root field. variables: those that say how many rows, which stands in the text."""
+    scratch, rows = _begin(catalog, variables)
     value = rows.page(root, None, None) if isinstance(root, Page) else rows.row(root)
-    return Statement(f"SELECT ({value})::text", tuple(scratch.params))
+    return _answer(value, scratch)
 
 
-def _begin(catalog: Catalog, most_rows: int, windowed: Page | None = None) -> tuple[Scratch, Rows]:
-    scratch = Scratch(catalog)
-    return scratch, Rows(scratch, Conditions(scratch), most_rows, windowed)
+def _answer(value: str, scratch: Scratch) -> Statement:
+    return Statement(scratch.statement(f"({value})::text"), tuple(scratch.params))
 
 
-def window_statement(root: Root, catalog: Catalog, most_rows: int) -> Statement | None:
+def _begin(
+    catalog: Catalog, variables: Mapping[str, object], windowed: Page | None = None
+) -> tuple[Scratch, Rows]:
+    scratch = Scratch(catalog, shares=True)
+    return scratch, Rows(scratch, Conditions(scratch), variables, windowed)
+
+
+def window_statement(root: Root, catalog: Catalog, variables: Mapping[str, object]) -> Statement | None:
     """The same for newest rows alone, those not older than WINDOW; it returns NULL where they do not fill the page.
 
     None for what is not a page of newest rows, or says itself how far back to look. Tables that are cut by time
@@ -62,9 +80,9 @@ def window_statement(root: Root, catalog: Catalog, most_rows: int) -> Statement 
         return None
     if root.sorts[0].field.name != root.entity.key[0] or any(map(_bounds_below, conjuncts(root.where))):
         return None
-    scratch, rows = _begin(catalog, most_rows, windowed=root)
+    scratch, rows = _begin(catalog, variables, windowed=root)
     value = rows.page(root, None, None)
-    return Statement(f"SELECT ({value})::text", tuple(scratch.params)) if rows.is_windowed else None
+    return _answer(value, scratch) if rows.is_windowed else None
 
 
 def _bounds_below(compare: Compare) -> bool:
@@ -96,7 +114,6 @@ def live_statement(
     lists: Mapping[str, Mapping[str, Node]],
     where: Condition,
     catalog: Catalog,
-    most_rows: int,
 ) -> Statement:
     """Rows of one commit that match: first a JSON array text for each list, then the row count and the last row's key.
 
@@ -112,7 +129,7 @@ def live_statement(
         f"ORDER BY {_chain_order(table)} LIMIT {limit}"
     )
     row = scratch.alias()
-    objects = Rows(scratch, Conditions(scratch, bounds=False), most_rows)
+    objects = Rows(scratch, Conditions(scratch, bounds=False), None)
     found = [objects.object(entity, items, row) for items in lists.values()]
     return Statement(f"SELECT {_told(found, row)} FROM ({rows}) {row}", tuple(scratch.params))
 
@@ -137,7 +154,6 @@ def shared_statement(
     lists: Mapping[str, Mapping[str, Node]],
     where: Condition,
     catalog: Catalog,
-    most_rows: int,
 ) -> SharedStatement:
     """As live_statement, for any number of subscriptions at once and without a limit."""
     scratch = SharedScratch(catalog)
@@ -145,7 +161,7 @@ def shared_statement(
     table, row = scratch.alias(), scratch.alias()
     changed = _changed(scratch, entity, table)
     matches = conditions.condition(where, entity, row)
-    objects = Rows(scratch, Conditions(scratch, bounds=False), most_rows)
+    objects = Rows(scratch, Conditions(scratch, bounds=False), None)
     found = [objects.object(entity, items, row) for items in lists.values()]
     told = _told(found, row)
     return SharedStatement(

@@ -37,7 +37,8 @@ class Completeness:
                 )
             else:
                 items[key] = self._part_leaf(item)
-        return f'(SELECT {json_object(items)} FROM ({source}) "@f")'
+        value = f'(SELECT {json_object(items)} FROM ({source}) "@f")'
+        return value if asked else self._scratch.share(value)
 
     @staticmethod
     def _part_leaf(item: Leaf | Typename) -> str:
@@ -72,7 +73,10 @@ class Completeness:
                     found.setdefault(f"from_{kind}", []).append(write)
                 if part.operator in (Operator.EQ, Operator.LT, Operator.LTE):
                     found.setdefault(f"through_{kind}", []).append(write)
-        if parent_entity is not None and parent is not None:
+        if "stream" in page.arguments:
+            param = partial(self._scratch.param, ValueParam(page.arguments["stream"]), "text")
+            found["streams"] = [lambda: f"nullif(ARRAY[{param()}], ARRAY[NULL]::text[])"]
+        if parent_entity is not None and parent is not None and parent_entity.stream:
             stream = f"ARRAY[{parent}.{quote(parent_entity.stream)}]"
             found["streams"] = [lambda: stream]
         return {name: partial(_meet, name, writes) for name, writes in found.items()}

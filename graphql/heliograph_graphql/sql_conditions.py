@@ -28,7 +28,18 @@ class Conditions:
         parts = [f"{row}.{quote(there)} = {parent}.{quote(here)}" for there, here in relation.on]
         if relation.fragment is not None:
             parts.append(f"({self._scratch.fragment(relation.fragment, row=row, parent=parent)})")
-        return " AND ".join(parts)
+        return " AND ".join(parts) or "true"
+
+    @staticmethod
+    def alternatives(relation: Relation, row: str, parent: str) -> list[str]:
+        """Conditions of which one holds for a related row, and never two for the same; empty where the tie says it all."""
+        found: list[str] = []
+        before = ""
+        for there, here in relation.either:
+            equal = f"{row}.{quote(there)} = {parent}.{quote(here)}"
+            found.append(equal + before)
+            before += f" AND {row}.{quote(there)} IS DISTINCT FROM {parent}.{quote(here)}"
+        return found
 
     def condition(self, condition: Condition, entity: Entity, row: str) -> str:
         """Two-valued: a comparison with a missing value is false, and its negation true."""

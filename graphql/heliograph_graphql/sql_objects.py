@@ -44,9 +44,7 @@ class ObjectChanges:
     lists: tuple[bool, ...]
 
 
-def object_snapshot(
-    entity: Entity, lists: Lists, where: Condition, catalog: Catalog, most_rows: int
-) -> ObjectSnapshot:
+def object_snapshot(entity: Entity, lists: Lists, where: Condition, catalog: Catalog) -> ObjectSnapshot:
     """All objects that match, in the order of their identity."""
     scratch = Scratch(catalog)
     conditions = Conditions(scratch, bounds=False)
@@ -58,15 +56,13 @@ def object_snapshot(
         f"WHERE ({streams} IS NULL OR {table}.{quote(entity.stream)} = ANY ({streams})) "
         f"AND {conditions.condition(where, entity, table)} LIMIT {limit} + 1"
     )
-    told = _told(entity, lists, Rows(scratch, conditions, most_rows), row)
+    told = _told(entity, lists, Rows(scratch, conditions, None), row)
     return ObjectSnapshot(
         f"SELECT {', '.join([*told, 'count(*)'])} FROM ({found}) {row}", tuple(scratch.params)
     )
 
 
-def object_changes(
-    entity: Entity, lists: Lists, where: Condition, catalog: Catalog, most_rows: int
-) -> ObjectChanges:
+def object_changes(entity: Entity, lists: Lists, where: Condition, catalog: Catalog) -> ObjectChanges:
     """Read after the commit, so an object may be newer than it; then a later commit tells it again."""
     scratch = SharedScratch(catalog)
     conditions = Conditions(scratch, bounds=False, finds=False)
@@ -83,7 +79,7 @@ def object_changes(
         for each in entity.identity
     )
     same = " AND ".join(f'"@k".{quote(each)} = {table}.{quote(each)}' for each in entity.identity)
-    told = _told(entity, lists, Rows(scratch, Conditions(scratch, bounds=False), most_rows), row)
+    told = _told(entity, lists, Rows(scratch, Conditions(scratch, bounds=False), None), row)
     nodes = ", ".join(f'{text} AS "@{number}"' for number, text in enumerate(told))
     now = " AND ".join(f"{row}.{quote(each)} = {before}.{quote(each)}" for each in entity.identity)
     matches = conditions.condition(where, entity, row)

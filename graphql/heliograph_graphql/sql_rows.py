@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cache
 
-from heliograph_graphql.entity import Entity, Field
-from heliograph_graphql.parameters import GivenParam, IdentityParam, LimitParam, sql_type
+from heliograph_graphql.entity import Entity, Field, Relation
+from heliograph_graphql.parameters import (
+    CursorParam,
+    GivenParam,
+    IdentityParam,
+    LimitParam,
+    ValueParam,
+    sql_type,
+)
 from heliograph_graphql.plan import (
     EdgeCursor,
     Edges,
@@ -20,8 +27,10 @@ from heliograph_graphql.plan import (
     PageNode,
     PartOf,
     Row,
+    Source,
     TotalCount,
     Typename,
+    read,
 )
 from heliograph_graphql.scratch import Scratch
 from heliograph_graphql.sql_completeness import Completeness, Range
@@ -39,20 +48,28 @@ from heliograph_graphql.sql_text import (
 
 WINDOW = "window_start"
 """What a windowed page asks of its caller: a timestamptz."""
+_ALL = {"limit": "NULL", "behind": "NULL"}
 
 
 class Rows:
-    """Writes the rows of one statement. windowed: the page that is to look only so far back."""
+    """Writes the rows of one statement. windowed: the page that is to look only so far back.
+
+    variables: those that say how many rows, which then stand in the text; None: they are parameters.
+    """
 
     def __init__(
-        self, scratch: Scratch, conditions: Conditions, most_rows: int, windowed: Page | None = None
+        self,
+        scratch: Scratch,
+        conditions: Conditions,
+        variables: Mapping[str, object] | None,
+        windowed: Page | None = None,
     ) -> None:
         self.is_windowed = False
         self._windowed = windowed
         self._scratch = scratch
         self._conditions = conditions
         self._completeness = Completeness(scratch)
-        self._most_rows = most_rows
+        self._variables = variables
 
     def object(self, entity: Entity, items: Mapping[str, Node], row: str) -> str:
         """A JSON object of the row at alias `row`, keys in the order of `items`."""
@@ -91,11 +108,30 @@ class Rows:
                 )
                 parts.append(f"{table}.{quote(field.name)} = {value}")
         row = self._scratch.alias()
-        found = (
-            f"SELECT {table}.* FROM {quote_table(entity.table)} {table} "
-            f"WHERE {' AND '.join(parts)} {order_by(root.sorts, table)} LIMIT 1"
-        )
+        # What a whole identity names is one row.
+        end = "" if root.identity is not None else f" {order_by(root.sorts, table)} LIMIT 1"
+        found = f"SELECT {table}.* FROM {self._rows_of(entity, root.arguments)} {table} WHERE {' AND '.join(parts)}{end}"
         return f"SELECT {self.object(entity, root.items, row)} FROM ({found}) {row}"
+
+    def _rows_of(
+        self,
+        entity: Entity,
+        arguments: Mapping[str, Source],
+        relation: Relation | None = None,
+        parent: str | None = None,
+        few: Mapping[str, str] = _ALL,
+    ) -> str:
+        """What FROM reads: the table, or what the entity's part of queries/graphql.sql computes."""
+        if not entity.arguments:
+            return quote_table(entity.table)
+        values = {
+            argument.name: self._scratch.param(ValueParam(arguments[argument.name]), sql_type(argument))
+            for argument in entity.arguments
+            if argument.name in arguments
+        }
+        if relation is not None and parent is not None:
+            values |= {name: f"{parent}.{quote(column)}" for name, column in relation.given}
+        return f"LATERAL ({self._scratch.fragment(entity.table, **values, **few)})"
 
     # -- pages
 
@@ -104,17 +140,29 @@ class Rows:
         entity, table = page.entity, self._scratch.alias()
 
         @cache
-        def matching() -> str:
+        def matching(limit: str = "NULL", behind: str = "NULL") -> str:
             # Written only where rows are read or counted: PostgreSQL refuses a parameter that is used nowhere.
             parts = []
             if page.relation is not None and parent is not None:
                 parts.append(self._conditions.tie(page.relation, entity, table, parent))
             parts.append(self._conditions.condition(page.where, entity, table))
-            return f"FROM {quote_table(entity.table)} {table} WHERE {' AND '.join(parts)}"
+            few = {"limit": limit, "behind": behind}
+            rows = self._rows_of(entity, page.arguments, page.relation, parent, few)
+            return f"FROM {rows} {table} WHERE {' AND '.join(parts) or 'true'}"
+
+        def alternatives() -> list[str]:
+            """What must hold besides, in the branches in which rows are looked for."""
+            if page.relation is None or parent is None:
+                return []
+            return self._conditions.alternatives(page.relation, table, parent)
 
         asked = self._completeness.asked(page, parent_entity, parent)
         wants_next = _wants(page, PageFact.HAS_NEXT)
         lists: list[str] = []
+
+        def counted() -> str:
+            held = [f"({condition})" for condition in alternatives()]
+            return f"{matching()} AND ({' OR '.join(held)})" if held else matching()
 
         row = self._scratch.alias()
         cursor = _cursor(page, row)
@@ -125,21 +173,32 @@ class Rows:
             return name
 
         values = {
-            key: self._page_value(node, page, row, cursor, listed, matching, asked)
+            key: self._page_value(node, page, row, cursor, listed, counted, asked)
             for key, node in page.items.items()
         }
         needs_rows = bool(lists) or any(isinstance(node, PageInfo) for node in page.items.values())
         if not needs_rows:
             return json_object(values)
-        first = self._scratch.param(LimitParam(page.first, self._most_rows), "bigint")
-        return self._page_of_rows(page, table, row, matching, values, lists, first, wants_next)
+        branches = [f" AND {condition}" for condition in alternatives()] or [""]
+        first = self._first(page)
+        return self._page_of_rows(page, table, row, matching, branches, values, lists, first, wants_next)
+
+    def _first(self, page: Page) -> str:
+        """How many rows: as text, because PostgreSQL keeps no plan whose number of rows it does not know."""
+        if self._variables is None:
+            return self._scratch.param(LimitParam(page.first), "bigint")
+        first = read(page.first, self._variables)
+        if not isinstance(first, int) or isinstance(first, bool):
+            raise TypeError(f"first is {first!r}: the cost was not counted before the statement was made")
+        return str(first)
 
     def _page_of_rows(
         self,
         page: Page,
         table: str,
         row: str,
-        matching: Callable[[], str],
+        matching: Callable[..., str],
+        branches: list[str],
         values: Mapping[str, str],
         lists: list[str],
         first: str,
@@ -152,7 +211,18 @@ class Rows:
             self.is_windowed = True
             start = self._scratch.param(GivenParam(WINDOW), "timestamptz")
             after += f" AND {table}.{quote(page.sorts[0].field.name)} >= {start}"
-        found = f"SELECT {table}.* {matching()}{after} {order_by(page.sorts, table)} LIMIT {limit}"
+        end = f"{order_by(page.sorts, table)} LIMIT {limit}"
+        behind = "NULL"
+        if page.entity.paged and page.after is not None:
+            lead = CursorParam(page.after, page.order, page.sorts, 0)
+            behind = self._scratch.param(lead, sql_type(page.sorts[0].field))
+        rows = matching(limit, behind) if page.entity.paged else matching()
+        found = f"SELECT {table}.* {rows}{after}{branches[0]} {end}"
+        if len(branches) > 1:
+            each = " UNION ALL ".join(
+                f"(SELECT {table}.* {rows}{after}{branch} {end})" for branch in branches
+            )
+            found = f"SELECT {table}.* FROM ({each}) {table} {end}"
         wants_ends = _wants(page, PageFact.START) or _wants(page, PageFact.END)
         if wants_next or wants_ends:
             found = f'SELECT {table}.*, row_number() OVER () AS "@n", count(*) OVER () AS "@c" FROM ({found}) {table}'
@@ -186,7 +256,7 @@ class Rows:
         row: str,
         cursor: str,
         listed: Callable[[str], str],
-        matching: Callable[[], str],
+        counted: Callable[[], str],
         asked: Range,
     ) -> str:
         if isinstance(node, Typename):
@@ -196,7 +266,7 @@ class Rows:
         if isinstance(node, Edges):
             return listed(self._edge(node, page, row, cursor))
         if isinstance(node, TotalCount):
-            return f"(SELECT count(*) {matching()})"
+            return f"(SELECT count(*) {counted()})"
         if isinstance(node, PartOf):
             return self._completeness.part(node, asked)
         return self._page_info(node, page)

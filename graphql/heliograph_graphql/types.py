@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Protocol
 
 import strawberry
 from strawberry.types.unset import UNSET
 
 from heliograph_graphql.completeness import COMPLETE_THROUGH, COVERAGE
-from heliograph_graphql.entity import Catalog, Entity, Field, Kind, Part, Relation
+from heliograph_graphql.entity import Argument, Catalog, Choice, Entity, Field, Kind, Part, Relation
 from heliograph_graphql.inputs import Inputs, list_of
 from heliograph_graphql.scalars import Json
 
@@ -56,14 +57,17 @@ class Types:
         self._catalog = catalog
         self._resolvers = resolvers
         self.inputs = Inputs()
-        self._objects = {entity.name: new_class(entity.name, Node) for entity in catalog.entities}
-        self._connections = {
-            entity.name: new_class(f"{entity.name}Connection") for entity in catalog.entities
+        self._objects = {
+            entity.name: new_class(entity.name, *([Node] if "id" in entity.by_key else []))
+            for entity in catalog.entities
         }
-        self._arguments = {e.name: (self.inputs.where(e), self.inputs.order(e)) for e in catalog.entities}
+        paged = [entity for entity in catalog.entities if entity.root]
+        self._connections = {entity.name: new_class(f"{entity.name}Connection") for entity in paged}
+        self._arguments = {e.name: (self.inputs.where(e), self.inputs.order(e)) for e in paged if not e.paged}
         self._parts: dict[str, Any] = {}
         for entity in catalog.entities:
             self._fill_object(entity)
+        for entity in paged:
             self._fill_connection(entity)
 
     def object(self, entity: Entity) -> Any:
@@ -88,7 +92,6 @@ class Types:
     def page_field(self, entity: Entity, relation: Relation | None) -> Any:
         """A connection field with its arguments."""
         resolvers = self._resolvers
-        where, order = self._arguments[entity.name]
 
         def resolve(
             self: Any,
@@ -97,22 +100,57 @@ class Types:
             after: Any = UNSET,
             where: Any = UNSET,
             order_by: Any = UNSET,
+            **asked: Any,
         ) -> Any:
-            arguments = {"first": first, "after": after, "where": where, "orderBy": order_by}
+            arguments = {"first": first, "after": after, "where": where, "orderBy": order_by, **asked}
             return resolvers.page(entity, relation, self, info, arguments)
 
         resolve.__annotations__ = {
             "info": strawberry.Info,
             "first": Annotated[int | None, strawberry.argument(description="How many rows, at most 1000.")],
             "after": Annotated[str | None, strawberry.argument(description="Rows after this cursor.")],
-            "where": Annotated[where | None, strawberry.argument(description="Which rows.")],
-            "order_by": Annotated[
-                list_of(order) | None,
-                strawberry.argument(description="In which order; ties are broken by the rows' key."),
-            ],
             "return": self._connections[entity.name],
         }
+        if not entity.paged:
+            where, order = self._arguments[entity.name]
+            resolve.__annotations__ |= {
+                "where": Annotated[where | None, strawberry.argument(description="Which rows.")],
+                "order_by": Annotated[
+                    list_of(order) | None,
+                    strawberry.argument(description="In which order; ties are broken by the rows' key."),
+                ],
+            }
+        if entity.paged:
+            # It knows one order, and what it is asked with says which rows.
+            signature = inspect.signature(resolve)
+            kept = [p for name, p in signature.parameters.items() if name not in ("where", "order_by")]
+            resolve.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
+
+        theirs = {name for name, _ in relation.given} if relation else set()
+        self.add_arguments(resolve, [item for item in entity.arguments if item.name not in theirs])
         return strawberry.field(resolver=resolve, description=(relation or entity).description)
+
+    def add_arguments(self, resolve: Any, arguments: Iterable[Argument]) -> None:
+        """Gives a resolver that takes keyword arguments those of a computed entity."""
+        signature = inspect.signature(resolve)
+        kept = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+        for item in arguments:
+            kind = self.inputs.output(item)
+            default: Any = UNSET
+            if item.required:
+                default = inspect.Parameter.empty
+            elif item.default is not None:
+                default = kind(item.default) if isinstance(item.type, Choice) else item.default
+            about = strawberry.argument(name=item.key, description=item.description)
+            shown: Any = kind if item.required else kind | None
+            annotation: Any = Annotated[shown, about]
+            resolve.__annotations__[item.name] = annotation
+            kept.append(
+                inspect.Parameter(
+                    item.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+                )
+            )
+        resolve.__signature__ = signature.replace(parameters=kept)
 
     def row_field(self, entity: Entity, relation: Relation) -> Any:
         resolvers = self._resolvers

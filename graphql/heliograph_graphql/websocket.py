@@ -201,7 +201,7 @@ class Connection(SocketClient):
     async def _start(self, subscription: _Subscription, payload: _Payload) -> None:
         try:
             text = self._operations.text(payload.query, payload.documentId, payload.extensions)
-            request = Request(text, payload.operationName, payload.variables or {})
+            request = Request(text, payload.operationName, payload.variables or {}, held=None)
             operation = self._executor.documents.operation(request.query, request.operation_name)
             if operation.kind is not OperationType.SUBSCRIPTION:
                 answer = await self._executor.execute(request)

@@ -19,6 +19,7 @@ from typing import Any
 
 from strawberry.types.unset import UNSET
 
+from heliograph_core.amounts import EXACT
 from heliograph_core.cursor import decode_keyset, encode_keyset
 from heliograph_core.intervals import SlotSet
 from heliograph_graphql.entities import load_catalog
@@ -80,9 +81,10 @@ class Plain:
 
     def page(self, entity: Entity, relation: Relation | None, parent: Any, info: Any, arguments: Row) -> Any:
         first = 50 if arguments["first"] in (None, UNSET) else arguments["first"]
-        where = arguments["where"]
-        rows = [row for row in self.related(entity, relation, parent) if self.matches(entity, row, where)]
-        order = self.order(entity, arguments["orderBy"])
+        where = arguments.get("where")
+        related = self.related(entity, relation, parent, arguments)
+        rows = [row for row in related if self.matches(entity, row, where)]
+        order = self.order(entity, arguments.get("orderBy"))
         name = entity.name + ":" + ",".join(("-" if down else "") + column for column, down in order)
         rows.sort(key=cmp_to_key(lambda a, b: compare(a, b, order)))
         total = len(rows)
@@ -100,6 +102,8 @@ class Plain:
             end_cursor=cursors[-1] if cursors else None,
         )
         streams = self.asked(entity, parent, where)
+        if parent is None and arguments.get("stream") not in (None, UNSET):
+            streams = [name for name in streams if name == arguments["stream"]]
         return SimpleNamespace(
             nodes=nodes,
             edges=[SimpleNamespace(cursor=c, node=n) for c, n in zip(cursors, nodes, strict=True)],
@@ -111,7 +115,9 @@ class Plain:
 
     def row(self, entity: Entity, relation: Relation | None, parent: Any, info: Any, arguments: Row) -> Any:
         given = {key: value for key, value in arguments.items() if value not in (UNSET, None)}
-        rows = self.related(entity, relation, parent)
+        rows = self.related(entity, relation, parent, arguments)
+        if entity.arguments:
+            return self.object(entity, rows[0], info)
         if "id" in given:
             wanted = given.pop("id")
             rows = [row for row in rows if payload(self.identity(entity, row)) == payload(wanted)]
@@ -183,12 +189,96 @@ class Plain:
         same = {"stream": trade["stream"], "block_time": trade["block_time"], "trade_id": trade["trade_id"]}
         return [] if key is None else self.find("perps.position_changes", position_key=key, **same)
 
-    def related(self, entity: Entity, relation: Relation | None, parent: Any) -> list[Row]:
-        rows = self.world.rows[entity.table]
+    def computed(self, entity: Entity, asked: Row) -> list[Row]:
+        """Rows of an entity that has no table, for stored values of its arguments."""
+        if entity.name == "Wallet":
+            return [{"address": asked["address"]}]
+        if entity.name == "Candle":
+            return self.candles(asked)
+        assert entity.name == "PnlBucket"
+        seconds = BUCKET_SECONDS[asked["resolution"]]
+        found: dict[tuple[Any, ...], Row] = {}
+        for change in self.find("perps.position_changes", wallet=asked["wallet"]):
+            bucket = BUCKET_ORIGIN + (change["block_time"] - BUCKET_ORIGIN) // seconds * seconds
+            key = {"stream": change["stream"], "market": change["market"], "wallet": change["wallet"]}
+            zeros = {"realized_pnl": Decimal(0), "fees": Decimal(0), "funding": Decimal(0), "net": Decimal(0)}
+            row = found.setdefault((*key.values(), bucket), key | zeros | {"bucket": bucket, "changes": 0})
+            realized = change["realized_pnl"]
+            net = (
+                None
+                if realized is None
+                else EXACT.subtract(EXACT.add(realized, change["funding"]), change["fee"])
+            )
+            for name, value in (
+                ("realized_pnl", realized), ("fees", change["fee"]), ("funding", change["funding"]), ("net", net),
+            ):  # fmt: skip
+                row[name] = None if row[name] is None or value is None else EXACT.add(row[name], value)
+            row["changes"] += 1
+        return list(found.values())
+
+    def prices(self, kind: str, market: str, streams: list[str]) -> list[tuple[Row, Decimal]]:
+        """Rows that tell one kind of price, in order of the chain."""
+        table, column = PRICES[kind]
+        found = [
+            (row, row[column])
+            for row in self.find(table, market=market)
+            if row["stream"] in streams and row[column] is not None
+        ]
+        return sorted(found, key=lambda point: (*chain_key(point[0]), point[0]["part"]))
+
+    def candles(self, asked: Row) -> list[Row]:
+        kind, width = asked["price_kind"], CANDLE_WIDTHS[asked["resolution"]]
+        since, until, only = (
+            None if asked[name] is UNSET else asked[name] for name in ("since", "until", "stream")
+        )
+        streams = [name for name in STREAMS if only in (None, name)]
+        head = max((self.world.streams[name]["head_time"] for name in streams), default=GENESIS)
+        zeros = {"volume": Decimal(0), "quote": Decimal(0), "points": 0}
+        found: dict[tuple[str, datetime], Row] = {}
+        for row, price in self.prices(kind, asked["market_address"], streams):
+            bucket = BUCKET_ORIGIN + (row["block_time"] - BUCKET_ORIGIN) // width * width
+            names = {"stream": row["stream"], "market": row["market"], "price_kind": kind, "bucket": bucket}
+            begun = dict.fromkeys(("open", "high", "low", "close"), price)
+            candle = found.setdefault((row["stream"], bucket), names | begun | zeros)
+            candle["high"], candle["low"] = max(candle["high"], price), min(candle["low"], price)
+            candle["close"] = price
+            candle["points"] += 1
+            if kind == "trade":
+                candle["volume"] = EXACT.add(candle["volume"], row["size"])
+                candle["quote"] = EXACT.add(candle["quote"], row["quote"])
+        for stream in {stream for stream, _ in found} if asked["fill"] else ():
+            bucket = min(at for name, at in found if name == stream)
+            last: Row = {}
+            while bucket <= head:
+                last = found.setdefault((stream, bucket), last)
+                carried = dict.fromkeys(("open", "high", "low", "close"), last["close"]) | zeros
+                bucket += width
+                last = last | carried | {"bucket": bucket}
+        return [
+            row
+            for (_, bucket), row in found.items()
+            if (since is None or bucket >= since) and (until is None or bucket < until) and bucket <= head
+        ]
+
+    def related(self, entity: Entity, relation: Relation | None, parent: Any, arguments: Row) -> list[Row]:
+        if entity.arguments:
+            asked = {
+                a.name: getattr(arguments.get(a.name), "value", arguments.get(a.name))
+                for a in entity.arguments
+            }
+            asked |= {name: parent.row[column] for name, column in (relation.given if relation else ())}
+            rows = self.computed(entity, asked)
+        else:
+            rows = self.world.rows[entity.table]
         if relation is None:
             return list(rows)
         here = parent.row
-        tied = [row for row in rows if all(row[a] is not None and row[a] == here[b] for a, b in relation.on)]
+        tied = [
+            row
+            for row in rows
+            if all(row[a] is not None and row[a] == here[b] for a, b in relation.on)
+            and (not relation.either or any(row[a] == here[b] for a, b in relation.either))
+        ]
         if relation.fragment == "within_lifecycle":
             return [row for row in tied if self.within(row, here)]
         if relation.fragment == "trade_of_lifecycle":
@@ -247,8 +337,8 @@ class Plain:
     # -- completeness
 
     def asked(self, entity: Entity, parent: Any, where: Any) -> list[str]:
-        if parent is not None:
-            mine = self.catalog.by_name[type(parent).__name__]
+        mine = None if parent is None else self.catalog.by_name[type(parent).__name__]
+        if mine is not None and mine.stream:
             return [parent.row[mine.stream]]
         streams = set(self.world.streams)
         for level in conjuncts(where):
@@ -461,6 +551,17 @@ MARKETS = {"SolMarket": "SOL-PERP", "BtcMarket": "BTC-PERP", "Unlisted": None}
 KEYS = ("k1", "k2", "k3")
 STREAMS = ("godark", "other")
 GENESIS = datetime(2026, 11, 21, tzinfo=UTC)
+BUCKET_ORIGIN = datetime(2000, 1, 1, tzinfo=UTC)
+BUCKET_SECONDS = {
+    "1 minute": timedelta(minutes=1), "1 hour": timedelta(hours=1), "1 day": timedelta(days=1), "7 days": timedelta(days=7),
+}  # fmt: skip
+CANDLE_WIDTHS = {
+    "1m": timedelta(minutes=1), "5m": timedelta(minutes=5), "15m": timedelta(minutes=15), "1h": timedelta(hours=1),
+    "4h": timedelta(hours=4), "1d": timedelta(days=1),
+}  # fmt: skip
+PRICES = {
+    "trade": ("perps.trades", "price"), "mark": ("perps.funding_rates", "mark_price"), "oracle": ("perps.oracle_prices", "price"),
+}  # fmt: skip
 TEXTS = {
     "wallet": WALLETS, "taker": WALLETS, "maker": WALLETS, "liquidator": WALLETS,
     "market": tuple(MARKETS), "position_key": KEYS, "taker_position_key": KEYS, "maker_position_key": KEYS,
@@ -495,7 +596,7 @@ def value_for(field: Field, dice: random.Random) -> Any:
 def make_world(catalog: Catalog, dice: random.Random) -> World:
     rows: dict[str, list[Row]] = {}
     for entity in catalog.entities:
-        if entity.name == "Stream":
+        if entity.name == "Stream" or entity.arguments:
             continue
         made: dict[tuple[Any, ...], Row] = {}
         for _ in range(3 if entity.name == "Market" else 25):
@@ -576,8 +677,7 @@ class Operations:
     def write(self) -> tuple[str, dict[str, Any]]:
         self._variables = {}
         roots = [
-            self._page(self._dice.choice(self._catalog.entities), None, 0)
-            for _ in range(self._dice.randint(1, 2))
+            self._root(self._dice.choice(self._catalog.entities)) for _ in range(self._dice.randint(1, 2))
         ]
         if self._dice.random() < 0.2:
             roots.append("here: __typename")
@@ -585,13 +685,43 @@ class Operations:
         text = f"query {'(' + declared + ')' if declared else ''} {{ {' '.join(roots)} }}"
         return text, {name: value for name, (_, value) in self._variables.items()}
 
+    def _root(self, entity: Entity) -> str:
+        if entity.root:
+            return self._page(entity, None, 0)
+        arguments = ", ".join(self._asked_with(entity, None))
+        return f"w{next(self._names)}: {entity.one}({arguments}) {{ {self._fields(entity, 0)} }}"
+
+    def _asked_with(self, entity: Entity, relation: Relation | None) -> list[str]:
+        """Arguments of an entity that has no table."""
+        theirs = {name for name, _ in relation.given} if relation else set()
+        found = []
+        for argument in entity.arguments:
+            if argument.name in theirs or (not argument.required and self._dice.random() < 0.5):
+                continue
+            if isinstance(argument.type, Choice):
+                stored = self._dice.choice(list(argument.type.values))
+                found.append(
+                    self._argument(argument.key, argument.type.name, Word(argument.type.shown(stored)))
+                )
+            elif argument.type is Kind.BOOL:
+                found.append(self._argument(argument.key, "Boolean", self._dice.random() < 0.5))
+            elif argument.type is Kind.TIME:
+                time = GENESIS + timedelta(seconds=self._dice.randint(-90, 90))
+                found.append(self._argument(argument.key, "DateTime", time.isoformat()))
+            elif argument.name == "stream":
+                found.append(self._argument(argument.key, "String", self._dice.choice((*STREAMS, "nowhere"))))
+            else:
+                values = tuple(MARKETS) if argument.name == "market_address" else WALLETS
+                found.append(self._argument(argument.key, "String!", self._dice.choice(values)))
+        return found
+
     def _page(self, entity: Entity, relation: Relation | None, depth: int) -> str:
         dice = self._dice
         name = relation.key if relation else entity.root
-        arguments = [f"first: {dice.choice((0, 1, 2, 3, 5, 10))}"]
-        if dice.random() < 0.6:
+        arguments = [f"first: {dice.choice((0, 1, 2, 3, 5, 10))}", *self._asked_with(entity, relation)]
+        if not entity.paged and dice.random() < 0.6:
             arguments.append(self._argument("where", f"{entity.name}Filter", self._where(entity, 0)))
-        if dice.random() < 0.6:
+        if not entity.paged and dice.random() < 0.6:
             arguments.append(self._argument("orderBy", f"[{entity.name}Order!]", self._order(entity)))
         parts = [f"nodes {{ {self._fields(entity, depth)} }}"]
         extras: list[Callable[[], str]] = [
@@ -624,7 +754,9 @@ class Operations:
             else:
                 parts.append(f"r{next(self._names)}: {relation.key} {{ {self._fields(target, depth + 1)} }}")
         text = " ".join(parts)
-        return f"... on {entity.name} {{ {text} }} ... on Node {{ id }}" if dice.random() < 0.2 else text
+        if dice.random() < 0.2 and "id" in entity.by_key:
+            return f"... on {entity.name} {{ {text} }} ... on Node {{ id }}"
+        return text
 
     def _alias(self, key: str) -> str:
         return f"a{next(self._names)}_{key}: " if self._dice.random() < 0.2 else ""
@@ -771,7 +903,7 @@ async def test_pages_follow_each_other_without_hole_or_double_in_any_order(datab
     both, catalog = await make_both(database, dice)
     operations = Operations(catalog, dice)
     for _ in range(40):
-        entity = dice.choice(catalog.entities)
+        entity = dice.choice([entity for entity in catalog.entities if entity.root and not entity.arguments])
         order, first, after = plain(operations._order(entity)), dice.choice((1, 2, 4, 7)), None
         text = (
             f"query ($o: [{entity.name}Order!], $a: String, $n: Int) {{ "
@@ -793,6 +925,8 @@ async def test_a_global_id_finds_its_row(database: Any) -> None:
     dice = random.Random(5)
     both, catalog = await make_both(database, dice)
     for name, entity in catalog.by_one.items():
+        if not entity.root:
+            continue
         listed, _ = await both.ask(f"{{ {entity.root} {{ nodes {{ id }} }} }}", {})
         for node in listed["data"][entity.root]["nodes"]:
             text = f"query ($id: ID) {{ one: {name}(id: $id) {{ id __typename }} }}"

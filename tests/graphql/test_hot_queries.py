@@ -51,34 +51,21 @@ HOT: Mapping[str, tuple[str, Mapping[str, object]]] = {
 
 
 class Watched:
-    """A database that notes which chunks its latest transaction has opened."""
+    """A database that notes which chunks its latest reader has opened: a transaction looks at its locks before it ends."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._readers = database.readers(5.0)
         self.opened: Mapping[str, int] = {}
+
+    def readers(self, statement_timeout_s: float) -> Watched:
+        return self
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[Any]:
-        async with self._database.acquire() as connection:
-            yield WatchedConnection(connection, self)
-
-
-class WatchedConnection:
-    """asyncpg's connection, but that it looks at its locks before a transaction ends."""
-
-    def __init__(self, connection: Any, watched: Watched) -> None:
-        self._connection = connection
-        self._watched = watched
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._connection, name)
-
-    @asynccontextmanager
-    async def transaction(self, **options: Any) -> AsyncIterator[None]:
-        async with self._connection.transaction(**options):
-            yield
-            if await self._connection.fetchval(CUT):
-                self._watched.opened = await opened_chunks(self._connection)
+        async with self._readers.acquire() as connection, connection.transaction():
+            yield connection
+            if await connection.fetchval(CUT):
+                self.opened = await opened_chunks(connection)
 
 
 class Watching(Executor):

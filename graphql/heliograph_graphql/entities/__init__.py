@@ -15,4 +15,4 @@ def load_catalog() -> Catalog:
         entity = getattr(importlib.import_module(f"{__name__}.{module.name}"), "ENTITY", None)
         if isinstance(entity, Entity):
             found.append(entity)
-    return Catalog(sorted(found, key=lambda entity: entity.root))
+    return Catalog(sorted(found, key=lambda entity: entity.root or entity.one or ""))

@@ -76,7 +76,16 @@ ENTITY = Entity(
         ),
     ),
     relations=(
+        Relation(
+            "candles",
+            "Candle",
+            "Its candles, newest first.",
+            on=(),
+            given=(("market_address", "market"), ("stream", "stream")),
+        ),
         Relation("positions", "Position", "Positions in this market.", on=_HERE),
+        Relation("position_changes", "PositionChange", "Changes of positions in this market.", on=_HERE),
+        Relation("funding_payments", "FundingPayment", "Funding settled in this market.", on=_HERE),
         Relation("trades", "Trade", "Fills in this market.", on=_HERE),
         Relation("funding_rates", "FundingRate", "Funding rates of this market.", on=_HERE),
         Relation("liquidations", "Liquidation", "Liquidations in this market.", on=_HERE),

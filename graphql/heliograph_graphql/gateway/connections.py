@@ -14,6 +14,7 @@ import structlog
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from heliograph_core.figure import Figure, Reading
+from heliograph_graphql.gateway.one_write import GatheringTransport
 from heliograph_graphql.gateway.settings import GatewaySettings
 
 OPEN = Figure(
@@ -80,8 +81,8 @@ class _Bounded(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
     def connection_made(self, transport: Any) -> None:
         self._head: asyncio.TimerHandle | None = None
         self._stuck: asyncio.TimerHandle | None = None
-        super().connection_made(transport)
-        self.bounds.arrived(transport)
+        super().connection_made(GatheringTransport(transport))
+        self.bounds.arrived(self.transport)
         loop = asyncio.get_running_loop()
         self._head = loop.call_later(self.bounds.settings.head_timeout_s, self._is_silent)
 

@@ -2,6 +2,27 @@
 -- the global id of entity X read from alias a, {query.x} another part of this file, and {streams}, {from_slot},
 -- {through_slot}, {from_time}, {through_time} are bound parameters or columns, NULL where nothing was asked.
 
+-- name: wallet
+SELECT {address} AS address
+
+-- name: candles
+-- {limit} rows behind {behind} are enough; NULL where there is no limit.
+SELECT c.*
+FROM heliograph_rollup.recent_candles(
+    {resolution}, {market_address}, {price_kind}, {stream}, {since},
+    least({until}, {behind}::timestamptz + interval '1 microsecond'), {limit}, {fill}
+) c
+
+-- name: pnl_buckets
+SELECT c.stream, c.market, c.wallet, heliograph_rollup.bucket_of({resolution}::interval, c.block_time) AS bucket,
+    CASE WHEN count(c.realized_pnl) = count(*) THEN sum(c.realized_pnl) END AS realized_pnl,
+    sum(c.fee) AS fees, sum(c.funding) AS funding,
+    CASE WHEN count(c.realized_pnl) = count(*) THEN sum(c.realized_pnl - c.fee + c.funding) END AS net,
+    count(*) AS changes
+FROM perps.position_changes c
+WHERE c.wallet = {wallet}
+GROUP BY 1, 2, 3, 4
+
 -- name: market_symbol
 (SELECT m.symbol FROM perps.markets m WHERE m.stream = {row}.stream AND m.market = {row}.market)
 
@@ -229,10 +250,10 @@ SELECT o.key, o.before FROM heliograph.object_changes o
 JOIN heliograph.commits c ON c.stream = o.stream AND c.xid = o.xid
 WHERE o.stream = {stream} AND c.seq = {seq} AND o.entity = {table}
 
--- name: begin_snapshot
--- Limits the statements of the transaction, and says at which commits it stands: what an answer out of it can depend on,
--- stream by stream. What is audited and covered changes without a commit, and so with the row of coverage.
-SELECT set_config('statement_timeout', $1, true), ARRAY(
+-- name: commits
+-- At which commits a snapshot stands: what an answer out of it can depend on, stream by stream. What is audited and covered
+-- changes without a commit, and so with the row of coverage.
+ARRAY(
     SELECT ARRAY[s.name, (
         s.created_at, s.seq, s.first_slot, s.head_slot, s.head_time, s.final_slot, s.accounts_through, s.retained_from,
         s.idl_count, s.programs, s.protocol, s.genesis, v.xmin,
@@ -240,7 +261,7 @@ SELECT set_config('statement_timeout', $1, true), ARRAY(
     )::text]
     FROM heliograph.streams s LEFT JOIN heliograph.coverage v ON v.stream = s.name
     ORDER BY s.name
-) AS commits
+)
 
 -- name: read_migrations
 SELECT name FROM heliograph.schema_migrations

@@ -14,3 +14,9 @@ FROM pg_stat_activity
 WHERE datname = current_database()
   AND pid <> pg_backend_pid()
   AND application_name = ANY (SELECT 'heliograph ' || right(holder, 52) FROM unnest($1::text[]) AS holder);
+
+-- name: plan_once
+-- Where no table is cut by time a plan for any values is as good as one for these, and is made once a statement. A hypertable needs
+-- the values: they say which of its chunks are read at all.
+SELECT set_config('plan_cache_mode', 'force_generic_plan', false)
+WHERE NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb')

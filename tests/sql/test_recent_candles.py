@@ -1,0 +1,99 @@
+"""Pages of candles are the newest ones, however rare prices are."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from heliograph_sql.database import Database
+from heliograph_sql.rollup import Rollup
+
+GENESIS = datetime(2026, 11, 1, tzinfo=UTC)
+DAYS = 12
+EVERYTHING = (GENESIS - timedelta(days=1), GENESIS + timedelta(days=DAYS))
+
+
+async def fill(connection: Any, dice: random.Random) -> None:
+    """Two streams that know one market: bursts of trades, hours and days without any."""
+    for stream in ("one", "two"):
+        await connection.execute(
+            "INSERT INTO heliograph.streams (name, protocol, programs, first_slot, head_slot, head_time)"
+            " VALUES ($1, 'p', '{}', 0, 1, $2)",
+            stream,
+            GENESIS + timedelta(days=DAYS - 1),
+        )
+        await connection.execute("INSERT INTO heliograph.coverage (stream) VALUES ($1)", stream)
+        await connection.execute(
+            "INSERT INTO perps.markets (stream, market, program, symbol, base_asset, quote_asset, created_slot, created_at)"
+            " VALUES ($1, 'm', 'p', 'M', 'B', 'Q', 0, $2)",
+            *(stream, GENESIS),
+        )
+        starts = [dice.uniform(0, (DAYS - 1) * 86_400) for _ in range(6)]
+        times = sorted(start + dice.uniform(0, 900) for start in starts for _ in range(8))
+        await connection.executemany(
+            "INSERT INTO perps.trades VALUES ($1, $2, $3, 0, 0, 0, 's', 'p', 'm', 't', 'a', 'long', 'b', $4, 1, 1, 0, 0,"
+            " NULL, NULL, NULL, NULL, false)",
+            [
+                (stream, GENESIS + timedelta(seconds=time), slot, dice.randint(1, 99))
+                for slot, time in enumerate(times)
+                if time < (DAYS - 1) * 86_400
+            ],
+        )
+
+
+async def pages(connection: Any, step: str, filled: bool, most: int) -> list[tuple[Any, ...]]:
+    """All candles, page by page, as an answer follows its cursors."""
+    found: list[tuple[Any, ...]] = []
+    before = None
+    while True:
+        rows = await connection.fetch(
+            "SELECT * FROM heliograph_rollup.recent_candles($1, 'm', 'trade', NULL, NULL, $2, $3, $4)"
+            " WHERE $5::text IS NULL OR (bucket, stream) < ($6, $5)"
+            " ORDER BY bucket DESC, stream DESC LIMIT $3",
+            *(step, before, most, filled),
+            *((found[-1][0], found[-1][3]) if found else (None, None)),
+        )
+        if not rows:
+            return found
+        found += [tuple(row) for row in rows]
+        before = found[-1][3] + timedelta(microseconds=1)
+
+
+@pytest.mark.parametrize("filled", [False, True])
+async def test_pages_hold_every_candle_once(database: Database, seed: int, filled: bool) -> None:
+    dice = random.Random(seed)
+    async with database.acquire() as connection:
+        await fill(connection, dice)
+    for rolled in (False, True):
+        if rolled:
+            await Rollup(database).catch_up()
+        async with database.acquire() as connection:
+            for step in ("1h", "1d") if filled else ("1m", "1h", "1d"):
+                function = "candles_filled" if filled else "candles"
+                expected = await connection.fetch(
+                    f"SELECT * FROM perps.{function}($1, $2, $3, 'm') ORDER BY bucket DESC, stream DESC",
+                    step,
+                    EVERYTHING[0],
+                    GENESIS + timedelta(days=DAYS - 1, microseconds=1),
+                )
+                assert expected
+                for most in (1, 7, 1000) if step == "1d" else (20, 1000):
+                    assert await pages(connection, step, filled, most) == [tuple(row) for row in expected]
+
+
+async def test_a_range_bounds_what_is_found(database: Database, seed: int) -> None:
+    async with database.acquire() as connection:
+        await fill(connection, random.Random(seed))
+        since, before = GENESIS + timedelta(days=2), GENESIS + timedelta(days=9)
+        rows = await connection.fetch(
+            "SELECT bucket FROM heliograph_rollup.recent_candles('1h', 'm', 'trade', 'one', $1, $2, NULL, false)",
+            *(since, before),
+        )
+        expected = await connection.fetch(
+            "SELECT bucket FROM perps.candles('1h', $1, $2, 'm', 'trade', 'one') ORDER BY bucket DESC",
+            *(since, before),
+        )
+    assert rows == expected and rows
