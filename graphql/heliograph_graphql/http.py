@@ -15,6 +15,7 @@ from heliograph_core.errors import HeliographError
 from heliograph_graphql.event_stream import EventStreams, accepts_events
 from heliograph_graphql.executor import Answer, Executor, Request
 from heliograph_graphql.failures import BAD_REQUEST, RequestError, http_status, refuse, show
+from heliograph_graphql.gateway.keys import OPERATION_PARAMETERS
 from heliograph_graphql.gateway.persisted import PersistedOperations
 from heliograph_graphql.rest.negotiation import entity_tag, held_versions
 from heliograph_graphql.settings import ApiSettings
@@ -68,7 +69,7 @@ class GraphQLEndpoint:
 
     async def get(self, http: HttpRequest) -> Response:
         given = http.query_params
-        if not {"query", "extensions", "documentId"} & set(given):
+        if not OPERATION_PARAMETERS & set(given):
             if self._settings.explorer and "text/html" in http.headers.get("accept", ""):
                 return HTMLResponse(self._page, headers={"cache-control": "no-cache"})
             error = refuse("there is no query: send one by POST, or as ?query=", BAD_REQUEST)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, QueryParams
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from heliograph_core.errors import DatabaseError
@@ -17,6 +17,8 @@ from heliograph_graphql.gateway.refusal import UNAUTHENTICATED, Refusal
 from heliograph_sql.database import Database
 from heliograph_sql.keys import Key, parse_key, read_key
 
+OPERATION_PARAMETERS = frozenset({"query", "extensions", "documentId"})
+"""Query parameters, one of which makes GET /graphql a request for an operation."""
 _KNOWN = 10_000
 _NO_KEY = Refusal(
     "this address needs an API key: send it as `Authorization: Bearer …` or `X-API-Key`",
@@ -132,9 +134,8 @@ def is_for_data(scope: Scope) -> bool:
     if scope["method"] == "OPTIONS":
         return False
     if path == "/graphql":
-        return (
-            scope["method"] != "GET"
-            or b"query=" in scope["query_string"]
-            or b"extensions=" in scope["query_string"]
+        # As http.py tells a request for an operation from one for the page.
+        return scope["method"] != "GET" or bool(
+            OPERATION_PARAMETERS & set(QueryParams(scope["query_string"]))
         )
     return path.startswith("/api/") and path != "/api/openapi.json"

@@ -73,12 +73,14 @@ async def test_where_keys_are_required_data_is_for_those_who_have_one(database: 
             await http.post("/graphql", json=QUERY),
             await http.get("/graphql?query={__typename}", headers={"accept": "text/html"}),
             await http.get("/graphql?extensions={}", headers={"accept": "text/html"}),
+            await http.get("/graphql?documentId=a", headers={"accept": "text/html"}),
+            await http.get("/graphql?quer%79={__typename}", headers={"accept": "text/html"}),
             await http.get("/api/trades"),
             await http.get("/api/trades", headers={"authorization": "Basic x"}),
         ]
         assert {response.status_code for response in refused} == {401}
         assert refused[0].json()["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}
-        assert refused[3].json()["code"] == "UNAUTHENTICATED"
+        assert refused[5].json()["code"] == "UNAUTHENTICATED"
         for headers in ({"authorization": f"Bearer {key.text}"}, {"x-api-key": key.text}):
             assert (await http.get("/api/trades", headers=headers)).status_code == 200
             assert (await http.post("/graphql", json=QUERY, headers=headers)).status_code == 200
