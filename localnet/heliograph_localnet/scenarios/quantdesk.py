@@ -67,12 +67,15 @@ class Life(msgspec.Struct):
 
 
 class QuantDeskScenario:
-    """deployed, archive: the IDLs' bytes; without the archive's nothing is upgraded. lives: every position there was, in
+    """document, archive: the bytes of the deployed IDL and of the other; without the archive's nothing is upgraded. lives: every position there was, in
     the order of their openings; traffic keeps those that are open.
     """
 
-    def __init__(self, deployed: bytes, archive: bytes | None = None, seed: int = 1) -> None:
-        self.program = ScriptedProgram(deployed)
+    idl_file = "quantdesk_deployed.json"
+    program_address = "5yQ3PK9ZZpLesh4dyQ5pApdkz2wzv4tkqi4RwYFmaZnB"
+
+    def __init__(self, document: bytes, archive: bytes | None = None, *, seed: int = 0) -> None:
+        self.program = ScriptedProgram(document, self.program_address)
         self._archive = archive
         self._indexes: Counter[str] = Counter()
         self._seed = seed
