@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 from tests.endtoend.comparison import as_stored, differences, read_tables
 from tests.endtoend.indexing import caught_up, indexing
 from tests.peers.shared_idls import shared_idl
 
+from heliograph_core.amounts import EXACT
+from heliograph_core.event import Event
+from heliograph_core.records import PositionChange, Record, State
 from heliograph_indexer.filling import Filler
 from heliograph_indexer.new_idl import add_new_idl
 from heliograph_indexer.new_stream import add_new_stream
 from heliograph_indexer.pieces import pieces
 from heliograph_indexer.protocols import PROTOCOLS
-from heliograph_indexer.protocols.jupiter import PROGRAM
+from heliograph_indexer.protocols.jupiter import PROGRAM, Jupiter
 from heliograph_indexer.rpc.client import RpcClient
 from heliograph_indexer.rpc.cluster import Cluster
 from heliograph_indexer.settings import HealSettings, IndexerSettings
@@ -169,6 +174,38 @@ async def test_what_an_older_idl_cannot_read_is_told_and_no_number_is_wrong_unti
     assert not found, found
     async with database.acquire() as connection:
         assert await connection.fetchval("SELECT count(*) FROM heliograph.undecoded") == 0
+
+
+class FeesLeftInCollateral(Jupiter):
+    """The slip that is easily made: an increase adds all that was put in."""
+
+    def project(self, stream: str, event: Event) -> Iterable[Record | State]:
+        for record in super().project(stream, event):
+            if isinstance(record, PositionChange) and record.kind in ("open", "increase"):
+                given = EXACT.add(record.collateral_delta or 0, record.fee)
+                record = msgspec.structs.replace(record, collateral_delta=given)
+            yield record
+
+
+async def test_a_projection_that_is_wrong_is_seen(database: Database) -> None:
+    on = stage()
+    stream = await stream_of(database)
+    await add_newer(database, on)
+    last = on.chain.slot_at(Commitment.CONFIRMED)
+    leader = Writer(database, "jupiter", "leader")
+    epoch = await Lease(database, "jupiter", "leader", ttl_s=600).acquire()
+    assert epoch is not None
+    async with on, RpcClient(on.rpc_url) as client:
+        wrong = FeesLeftInCollateral()
+        filler = Filler(
+            database, stream, wrong, settings(on), Cluster(client), holder="one", origin="backfill"
+        )
+        while (await filler.advance(FIRST, last)).left:
+            pass
+        await refolded(leader, epoch)
+    found = await told(database, on.books.rows(), "perps.markets")
+    assert "perps.position_changes" in found and "collateral_delta" in found
+    assert "perps.positions" in found and "perps.trades" not in found
 
 
 async def refolded(leader: Writer, epoch: int) -> None:
