@@ -7,7 +7,7 @@ from typing import Any
 
 from graphql import GraphQLError
 
-from heliograph_graphql.entity import Choice, Entity, Field, Kind
+from heliograph_graphql.entity import Argument, Choice, Entity, Field, Kind
 from heliograph_graphql.parameters import is_storable_text
 from heliograph_graphql.plan import Operator
 from heliograph_graphql.rest.resource import Filter, Resource
@@ -31,13 +31,24 @@ def read_page(
 ) -> dict[str, Any]:
     """The variables of the page operation. given: the query string's pairs; most: the longest page."""
     filters = {one.name: one for one in resource.filters}
-    values = _single(given, {*filters, "limit", "after", "order", "format"}, resource.path)
+    asked = {item.key: item for item in resource.arguments(entity)} if resource.within else {}
+    order = {"order"} if resource.ordered_by else set()
+    names = {*filters, *resource.found_by, *asked, *order, "limit", "after", "format"}
+    values = _single(given, names, resource.path)
     variables: dict[str, Any] = {"first": _limit(values.get("limit", "50"), most)}
     if "after" in values:
         variables["after"] = _text("after", values["after"], 4096)
     if "order" in values:
         direction = _word("order", values["order"], ORDERS).upper()
         variables["orderBy"] = [{resource.ordered_by: direction}]
+    for name, argument in resource.found_by.items():
+        if name in values:
+            variables[argument] = _text(name, values[name])
+    if resource.found_by and not set(variables) & {"symbol", "address"}:
+        raise BadArgument(f"{resource.path} needs market or marketAddress: say which market is meant")
+    for name, item in asked.items():
+        if name in values:
+            variables[name] = _value(name, values[name], item)
     conditions = [_condition(filters[name], text, entity) for name, text in values.items() if name in filters]
     if conditions:
         variables["where"] = {"and": conditions}
@@ -88,9 +99,9 @@ def _condition(one: Filter, text: str, entity: Entity) -> dict[str, Any]:
     return compared[0] if len(compared) == 1 else {"or": compared}
 
 
-def _value(name: str, text: str, field: Field) -> object:
+def _value(name: str, text: str, field: Field | Argument) -> object:
     if isinstance(field.type, Choice):
-        return _word(name, text, tuple(field.type.values)).upper()
+        return field.type.shown(_word(name, text, tuple(field.type.values)))
     try:
         match field.type:
             case Kind.BOOL:

@@ -27,8 +27,8 @@ NOT_ACCEPTABLE = "NOT_ACCEPTABLE"
 METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
 ALLOWED = "GET, HEAD, OPTIONS"
 READ_ONLY = "the chain is the only writer here: send a transaction to the program, and its rows appear"
-_HEAD = f'{{"data":{{"{KEY}":'.encode()
-_TAIL = b"}}"
+_NOTHING = f'{{"data":{{"{KEY}":null}}}}'.encode()
+_ONE = f'{{"data":{{"{KEY}":', "}}"
 
 
 class _Through(msgspec.Struct):
@@ -63,6 +63,7 @@ class RestEndpoint:
         self._settings = settings
         self._single = single
         self._entity = entity_of(resource, executor.catalog)
+        self._head, self._tail = (part.encode() for part in (_ONE if single else resource.wrapping))
         self._operation = (
             resource.row_operation(self._entity) if single else resource.page_operation(self._entity)
         )
@@ -85,11 +86,13 @@ class RestEndpoint:
             return Response(
                 status_code=304, headers=self._headers(answer.version, held[answer.version], form)
             )
-        if not answer.body.startswith(_HEAD):
+        if answer.body == _NOTHING:
+            return self._missing(http)
+        if not answer.body.startswith(self._head):
             return _failed(answer)
-        body = answer.body[len(_HEAD) : -len(_TAIL)]
+        body = answer.body[len(self._head) : -len(self._tail)]
         if self._single:
-            return self._row(body, answer, form, http.path_params["id"])
+            return self._row(body, answer, form)
         return self._page(body, answer, form, http)
 
     def _identified(self, text: str) -> dict[str, Any]:
@@ -101,12 +104,18 @@ class RestEndpoint:
             return {"address": text}
         return {"id": text}
 
-    def _row(self, body: bytes, answer: Answer, form: str, wanted: str) -> Response:
-        if body == b"null":
-            named = self._entity.name.lower()
-            return fail(
-                f"there is no {named} {wanted[:100]!r}: pass the address or the id of one", NOT_FOUND, 404
+    def _missing(self, http: HttpRequest) -> Response:
+        if self._single:
+            named, wanted = self._entity.name.lower(), http.path_params["id"]
+            text = f"there is no {named} {wanted[:100]!r}: pass the address or the id of one"
+        else:
+            wanted = ", ".join(
+                http.query_params[name] for name in self._resource.found_by if name in http.query_params
             )
+            text = f"there is no {self._resource.within} {wanted[:100]!r}: /api/{self._resource.within}s lists those there are"
+        return fail(text, NOT_FOUND, 404)
+
+    def _row(self, body: bytes, answer: Answer, form: str) -> Response:
         headers = self._headers(answer.version, False, form)
         if form == "csv":
             return self._csv([orjson.loads(body)], headers)

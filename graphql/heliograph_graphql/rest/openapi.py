@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from heliograph_graphql.entity import Catalog, Choice, Entity, Field, Kind
+from heliograph_graphql.entity import Argument, Catalog, Choice, Entity, Field, Kind
 from heliograph_graphql.rest.arguments import FORMATS, MOST_TEXT, MOST_VALUES, ORDERS, is_many
 from heliograph_graphql.rest.resource import Filter, Resource, leaves
 
@@ -83,17 +83,39 @@ def _list(resource: Resource, entity: Entity, most: int) -> JsonObject:
         "description": entity.description,
         "parameters": [
             *(_parameter(one, entity) for one in resource.filters),
+            *(_finding(resource, name) for name in resource.found_by),
+            *(_query(item.key, _asked(item), item.description) for item in _arguments(resource, entity)),
             _query("limit", limit, "How many rows at most."),
             _query(
                 "after",
                 {**_TEXT, "minLength": 1, "maxLength": 4096},
                 "Rows behind this cursor: `page.next` of the page before.",
             ),
-            _query("order", {"enum": list(ORDERS)}, f"By {resource.ordered_by}, upwards or downwards."),
+            *_ordering(resource),
             _format(),
         ],
-        "responses": _responses(f"{entity.name}Page"),
+        "responses": _responses(f"{entity.name}Page")
+        | ({"404": _failure(f"There is no such {resource.within}.")} if resource.within else {}),
     }
+
+
+def _arguments(resource: Resource, entity: Entity) -> Sequence[Argument]:
+    return resource.arguments(entity) if resource.within else ()
+
+
+def _finding(resource: Resource, name: str) -> JsonObject:
+    text = (
+        f"The {resource.within}: its {resource.found_by[name]}."
+        if name != "stream"
+        else "Its stream, where several know it."
+    )
+    return _query(name, {**_TEXT, "minLength": 1, "maxLength": MOST_TEXT}, text)
+
+
+def _ordering(resource: Resource) -> list[JsonObject]:
+    if not resource.ordered_by:
+        return []
+    return [_query("order", {"enum": list(ORDERS)}, f"By {resource.ordered_by}, upwards or downwards.")]
 
 
 def _one(resource: Resource, entity: Entity) -> JsonObject:
@@ -153,7 +175,7 @@ def _parameter(one: Filter, entity: Entity) -> JsonObject:
     return {**made, "style": "form", "explode": False}
 
 
-def _asked(field: Field) -> JsonObject:
+def _asked(field: Field | Argument) -> JsonObject:
     """The schema of a value to compare with."""
     if isinstance(field.type, Choice):
         return {"enum": list(field.type.values)}
@@ -183,7 +205,7 @@ def _object(entity: Entity) -> JsonObject:
 
 def _shown(field: Field) -> JsonObject:
     if isinstance(field.type, Choice):
-        schema: JsonObject = {"enum": [value.upper() for value in field.type.values]}
+        schema: JsonObject = {"enum": [field.type.shown(value) for value in field.type.values]}
         if field.nullable:
             schema["enum"].append(None)
     else:

@@ -62,5 +62,12 @@ RESOURCES: tuple[Resource, ...] = (
         ),
         "blockTime",
     ),
+    Resource(
+        "/api/candles",
+        "candles",
+        (),
+        within="market",
+        found_by={"market": "symbol", "marketAddress": "address", "stream": "stream"},
+    ),
     Resource("/api/oracle-prices", "oraclePrices", (*_HERE, *_by("source"), *_EVENT), "blockTime"),
 )

@@ -33,21 +33,22 @@ async def test_every_resource_answers_with_every_field_in_both_formats(
 ) -> None:
     await market(ledger)
     await ledger.put("perps.positions")
+    query = {"/api/candles": "?market=SOL-PERP"}
     entities = [load_catalog().by_root[resource.root] for resource in RESOURCES]
     await ledger.commit({100: {entity.table: [{}] for entity in entities if entity.live}})
     for resource, entity in zip(RESOURCES, entities, strict=True):
-        await check_both_formats(client, resource, entity)
+        await check_both_formats(client, resource.path + query.get(resource.path, ""), entity)
 
 
-async def check_both_formats(client: httpx2.AsyncClient, resource: Any, entity: Any) -> None:
-    answer = (await client.get(resource.path)).json()
+async def check_both_formats(client: httpx2.AsyncClient, path: str, entity: Any) -> None:
+    answer = (await client.get(path)).json()
     assert list(answer) == ["data", "page", "completeThrough", "coverage"]
     (row,) = answer["data"]
     assert list(row) == [field.key for field in entity.fields]
-    response = await client.get(resource.path, headers={"accept": "text/csv"})
+    response = await client.get(path, headers={"accept": "text/csv"})
     assert response.headers["content-type"] == "text/csv; charset=utf-8"
     (told,) = csv.DictReader(io.StringIO(response.text))
-    assert told["id"] == row["id"]
+    assert told["stream"] == row["stream"]
     assert [name for name, value in row.items() if value is None] == [
         name for name, value in told.items() if value == "" and row[name] != ""
     ]
@@ -146,6 +147,38 @@ async def test_a_position_is_found_by_its_address_and_by_its_id(
     assert (await client.get("/api/positions/alice-sol?stream=other")).status_code == 404
     response = await client.get("/api/positions/alice-sol?format=csv")
     assert response.text.splitlines()[0].startswith("id,stream,")
+
+
+async def test_candles_are_those_of_one_market(client: httpx2.AsyncClient, ledger: Any) -> None:
+    await market(ledger)
+    await ledger.commit(
+        {
+            100: {"perps.trades": [{"price": Decimal(100)}, {"price": Decimal(90)}]},
+            700: {"perps.trades": [{"price": Decimal(120)}]},
+        }
+    )
+
+    async def closes(query: str) -> list[str]:
+        response = await client.get(f"/api/candles?{query}")
+        assert response.status_code == 200, response.text
+        return [row["close"] for row in response.json()["data"]]
+
+    assert await closes("market=SOL-PERP") == ["120", "90"]
+    assert await closes("marketAddress=SolMarket&resolution=1m&fill=true") == ["120", "90", "90"]
+    assert await closes("market=SOL-PERP&resolution=1h&priceKind=trade") == ["120"]
+    assert await closes("market=SOL-PERP&until=2026-11-21T00:01:00Z") == ["90"]
+    assert await closes("market=SOL-PERP&limit=1") == ["120"]
+    response = await client.get("/api/candles?market=SOL-PERP&limit=1")
+    link = response.headers["link"][1:].partition(">")[0]
+    assert [row["close"] for row in (await client.get(link)).json()["data"]] == ["90"]
+    for query, status, words in (
+        ("", 400, "needs market or marketAddress"),
+        ("market=SOL-PERP&resolution=2m", 400, "resolution is '2m': it is 1m or 5m"),
+        ("market=SOL-PERP&order=asc", 400, "no parameter 'order'"),
+        ("market=NOPE", 404, "there is no market 'NOPE': /api/markets lists"),
+    ):
+        response = await client.get(f"/api/candles?{query}")
+        assert response.status_code == status and words in response.json()["error"], response.text
 
 
 async def test_what_is_not_there_is_404(client: httpx2.AsyncClient, ledger: Any) -> None:
