@@ -193,6 +193,8 @@ async def test_of_two_looks_at_once_the_earlier_is_judged_first(database: Databa
         async def slow_look(connection: Any) -> Any:
             seen = await look(connection)
             if not first_looked.is_set():
+                # It waits for longer than a transaction may be idle, on a busy machine.
+                await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
                 first_looked.set()
                 await go_on.wait()
             return seen
