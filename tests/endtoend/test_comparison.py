@@ -46,5 +46,6 @@ def test_only_the_first_rows_are_shown_and_all_are_counted() -> None:
 
 
 def test_every_canonical_table_is_compared() -> None:
-    event_like = len(records.EventRecord.__subclasses__())
-    assert len([table for table in KEYS if table.startswith("perps.")]) == event_like + len(STATE_TABLES)
+    # Flows are what changes are folded from: books tell what a position became, and a wrong flow shows there.
+    event_like = set(records.EventRecord.__subclasses__()) - {records.Flow}
+    assert len([table for table in KEYS if table.startswith("perps.")]) == len(event_like) + len(STATE_TABLES)
