@@ -69,8 +69,8 @@ def streams_of(compiled: CompiledQuery, variables: Mapping[str, object]) -> Name
 
 
 def _streams(root: Root, variables: Mapping[str, object]) -> Names | None:
-    if isinstance(root, Row) and root.identity is not None:
-        entity = root.entity
+    entity = root.entity
+    if isinstance(root, Row) and root.identity is not None and entity.stream in entity.identity:
         values = decode_id(str(read(root.identity, variables)), entity.name, len(entity.identity))
         return frozenset({str(values[entity.identity.index(entity.stream)])})
     asked: Names | None = None

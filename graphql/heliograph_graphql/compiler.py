@@ -24,6 +24,7 @@ from heliograph_graphql.document import Operation, Variables
 from heliograph_graphql.entity import Catalog, Entity, Part, Relation
 from heliograph_graphql.failures import BAD_INPUT, too_complex
 from heliograph_graphql.message import DISCARD, ENVELOPE, OBJECT_ENVELOPE, REMOVED, MessageItem
+from heliograph_graphql.node_id import NodeIdError, entity_of_id
 from heliograph_graphql.plan import (
     All,
     Compare,
@@ -46,6 +47,7 @@ from heliograph_graphql.plan import (
     Source,
     TotalCount,
     Typename,
+    read,
 )
 from heliograph_graphql.selection import Fields, Selections
 from heliograph_graphql.settings import ApiSettings
@@ -106,7 +108,7 @@ class Compiler:
     def _work(self, operation: Operation, variables: Variables) -> _Work:
         selections = Selections(operation.fragments, variables.values)
         return _Work(
-            self._schema, self._catalog, selections, variables.symbols, Filters(self._settings.max_conditions)
+            self._schema, self._catalog, selections, variables, Filters(self._settings.max_conditions)
         )
 
 
@@ -118,13 +120,13 @@ class _Work:
         schema: GraphQLSchema,
         catalog: Catalog,
         selections: Selections,
-        symbols: Mapping[str, object],
+        variables: Variables,
         filters: Filters,
     ) -> None:
         self._schema = schema
         self._catalog = catalog
         self.selections = selections
-        self._symbols = symbols
+        self._variables = variables
         self._filters = filters
 
     def root(self, key: str, nodes: list[FieldNode], parent: GraphQLObjectType) -> Root | Typename | None:
@@ -135,7 +137,7 @@ class _Work:
             return self.page(self._catalog.by_root[name], None, nodes, parent)
         if name in self._catalog.by_one:
             return self.row(self._catalog.by_one[name], nodes, parent)
-        return None
+        return self.node(nodes, parent) if name == "node" else None
 
     def page(
         self, entity: Entity, relation: Relation | None, nodes: list[FieldNode], parent: GraphQLObjectType
@@ -171,6 +173,23 @@ class _Work:
         where: Condition = All(found)
         items = self._items(entity, self._row_fields(nodes, entity))
         return Row(entity, where, sorts(entity, None), items, None if identity is None else source(identity))
+
+    def node(self, nodes: list[FieldNode], parent: GraphQLObjectType) -> Row:
+        """The row of a global id, which says of which entity it is: another type of id is another plan."""
+        identity = source(self.arguments(parent, nodes[0])["id"])
+        text = str(read(identity, self._variables.values))
+        entity = self._catalog.nodes.get(entity_of_id(text))
+        if entity is None:
+            raise NodeIdError(
+                f"id {text[:40]!r} is of no type that this server has: pass an id as it was received"
+            )
+        return Row(
+            entity,
+            All(()),
+            sorts(entity, None),
+            self._items(entity, self._row_fields(nodes, entity)),
+            identity,
+        )
 
     def live(self, key: str, nodes: list[FieldNode], parent: GraphQLObjectType) -> LivePlan:
         name = nodes[0].name.value
@@ -214,7 +233,9 @@ class _Work:
         for name, argument in definition.args.items():
             if name not in written:
                 continue
-            value: Any = value_from_ast(written[name], argument.type, cast(dict[str, Any], self._symbols))
+            value: Any = value_from_ast(
+                written[name], argument.type, cast(dict[str, Any], self._variables.symbols)
+            )
             if value is not Undefined:
                 given[name] = value
         return given

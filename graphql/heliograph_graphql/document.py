@@ -48,7 +48,7 @@ class Operation:
     """One valid operation.
 
     kinds: types of the variables. switches: names of those that @skip and @include read. sizes: of those that say how
-    many rows.
+    many rows. nodes: of those that `node` is asked with.
     """
 
     text: str
@@ -59,6 +59,7 @@ class Operation:
     kinds: Mapping[str, GraphQLInputType]
     switches: tuple[str, ...]
     sizes: tuple[str, ...]
+    nodes: tuple[str, ...]
 
     @property
     def kind(self) -> OperationType:
@@ -180,6 +181,7 @@ class _Uses(Visitor):
         super().__init__()
         self.switches: set[str] = set()
         self.sizes: set[str] = set()
+        self.nodes: set[str] = set()
 
     def enter_directive(self, node: DirectiveNode, *_: object) -> None:
         for argument in node.arguments or ():
@@ -188,14 +190,18 @@ class _Uses(Visitor):
 
     def enter_field(self, node: FieldNode, *_: object) -> None:
         for argument in node.arguments or ():
-            if argument.name.value == "first" and isinstance(argument.value, VariableNode):
+            if not isinstance(argument.value, VariableNode):
+                continue
+            if argument.name.value == "first":
                 self.sizes.add(argument.value.name.value)
+            elif node.name.value == "node":
+                self.nodes.add(argument.value.name.value)
 
 
-def _uses(document: DocumentNode) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _uses(document: DocumentNode) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     visitor = _Uses()
     visit(document, visitor)
-    return tuple(sorted(visitor.switches)), tuple(sorted(visitor.sizes))
+    return tuple(sorted(visitor.switches)), tuple(sorted(visitor.sizes)), tuple(sorted(visitor.nodes))
 
 
 _PLAIN_TEXT = frozenset({"String", "ID"})

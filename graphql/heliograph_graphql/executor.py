@@ -34,6 +34,7 @@ from heliograph_graphql.failures import (
     too_complex,
 )
 from heliograph_graphql.hub import Feed
+from heliograph_graphql.node_id import entity_of_id
 from heliograph_graphql.object_feed import ObjectFeed, ObjectQuery
 from heliograph_graphql.parameters import LookupParam
 from heliograph_graphql.passthrough import PassThrough, Raw
@@ -129,6 +130,9 @@ class CompiledResolvers:
     ) -> Any:
         return info.context.raw[info.path.key]
 
+    def node(self, info: Any, id_: str) -> Any:
+        return info.context.raw[info.path.key]
+
 
 async def _status(context: Context) -> Status:
     return await context.status()
@@ -211,10 +215,17 @@ class Executor:
         return known
 
     def compiled(self, operation: Operation, variables: Variables) -> CompiledQuery:
-        """The operation's statements, from the cache where its text, switches and variables' shape are known."""
+        """The operation's statements, from the cache where its text, switches and variables' shape are known.
+
+        Raises NodeIdError for what is asked of `node` and is no id.
+        """
         # How many rows stands in the statement; in those of subscriptions it is a value like others.
         sizes = tuple(variables.values.get(name) for name in operation.sizes)
-        key = (_key(operation, variables), sizes)
+        # Of which type a node is, says its id.
+        kinds = tuple(
+            entity_of_id(str(variables.values[name])) for name in operation.nodes if name in variables.values
+        )
+        key = (_key(operation, variables), sizes, kinds)
         known = self._plans.get(key)
         if known is None:
             roots = self.compiler.query(operation, variables)

@@ -28,6 +28,18 @@ def encode_id(entity: str, values: Sequence[IdValue]) -> str:
 @lru_cache(maxsize=256)
 def decode_id(text: str, entity: str, count: int) -> tuple[IdValue, ...]:
     """The `count` identity values of a row of `entity`. Raises NodeIdError for any other id."""
+    made_for, values = _read(text)
+    if made_for != entity or len(values) != count:
+        raise NodeIdError(f"id {text[:40]!r} is not of type {entity}: pass an id of that type")
+    return values
+
+
+def entity_of_id(text: str) -> str:
+    """The entity that the id says it is of. Raises NodeIdError for what is no id."""
+    return _read(text)[0]
+
+
+def _read(text: str) -> tuple[str, tuple[IdValue, ...]]:
     try:
         if len(text) > _MOST:
             raise ValueError
@@ -35,10 +47,9 @@ def decode_id(text: str, entity: str, count: int) -> tuple[IdValue, ...]:
         if raw[:1] != PREFIX.encode():
             raise ValueError
         made_for, *values = msgspec.json.decode(raw[1:], type=list[str | int])
+        msgspec.convert(made_for, str)
     except (binascii.Error, ValueError, msgspec.MsgspecError):
         raise NodeIdError(
             f"id {text[:40]!r} is not one of this server's: pass an id exactly as it was received"
         ) from None
-    if made_for != entity or len(values) != count:
-        raise NodeIdError(f"id {text[:40]!r} is not of type {entity}: pass an id of that type")
-    return tuple(values)
+    return str(made_for), tuple(values)

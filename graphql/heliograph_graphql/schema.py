@@ -16,7 +16,7 @@ from heliograph_graphql.message import DISCARD, ENVELOPE, OBJECT_ENVELOPE, REMOV
 from heliograph_graphql.passthrough import PassThrough
 from heliograph_graphql.scalars import SCALARS
 from heliograph_graphql.status import Status, StatusReader
-from heliograph_graphql.types import Resolvers, Types, new_class, set_attribute
+from heliograph_graphql.types import Node, Resolvers, Types, new_class, set_attribute
 
 _AFTER = "Resume behind the message with this cursor: what was missed is replayed, then live."
 _HISTORY = "Also send rows of backfill and replay."
@@ -42,6 +42,20 @@ def _query(catalog: Catalog, types: Types, resolvers: Resolvers, read_status: St
         if entity.one:
             make = _computed if entity.arguments else _one
             _set(cls, entity.one, make(entity, types, resolvers))
+
+    def node(self: Any, info: Any, id: Any) -> Any:
+        return resolvers.node(info, id)
+
+    node.__annotations__ = {
+        "info": strawberry.Info,
+        "id": Annotated[strawberry.ID, strawberry.argument(description="Its global id.")],
+        "return": Node | None,
+    }
+    _set(
+        cls,
+        "node",
+        strawberry.field(resolver=node, description="Any row by its global id, of whatever type."),
+    )
 
     async def status(self: Any, info: Any) -> Any:
         return await read_status(info.context)

@@ -100,17 +100,18 @@ class Rows:
     def row(self, root: Row) -> str:
         entity, table = root.entity, self._scratch.alias()
         parts = [self._conditions.condition(root.where, entity, table)]
+        named: dict[str, str] = {}
         if root.identity is not None:
             fields = tuple(entity.by_column[name] for name in entity.identity)
             for index, field in enumerate(fields):
-                value = self._scratch.param(
+                named[field.name] = self._scratch.param(
                     IdentityParam(root.identity, entity.name, fields, index), sql_type(field)
                 )
-                parts.append(f"{table}.{quote(field.name)} = {value}")
+            parts.extend(f"{table}.{quote(name)} = {value}" for name, value in named.items())
         row = self._scratch.alias()
         # What a whole identity names is one row.
         end = "" if root.identity is not None else f" {order_by(root.sorts, table)} LIMIT 1"
-        found = f"SELECT {table}.* FROM {self._rows_of(entity, root.arguments)} {table} WHERE {' AND '.join(parts)}{end}"
+        found = f"SELECT {table}.* FROM {self._rows_of(entity, root.arguments, named=named)} {table} WHERE {' AND '.join(parts)}{end}"
         return f"SELECT {self.object(entity, root.items, row)} FROM ({found}) {row}"
 
     def _rows_of(
@@ -120,15 +121,19 @@ class Rows:
         relation: Relation | None = None,
         parent: str | None = None,
         few: Mapping[str, str] = _ALL,
+        named: Mapping[str, str] = {},
     ) -> str:
-        """What FROM reads: the table, or what the entity's part of queries/graphql.sql computes."""
+        """What FROM reads: the table, or what the entity's part of queries/graphql.sql computes.
+
+        named: written values of an id, by column, which are those of the arguments of these names.
+        """
         if not entity.arguments:
             return quote_table(entity.table)
         values = {
             argument.name: self._scratch.param(ValueParam(arguments[argument.name]), sql_type(argument))
             for argument in entity.arguments
             if argument.name in arguments
-        }
+        } | {argument.name: named[argument.name] for argument in entity.arguments if argument.name in named}
         if relation is not None and parent is not None:
             values |= {name: f"{parent}.{quote(column)}" for name, column in relation.given}
         return f"LATERAL ({self._scratch.fragment(entity.table, **values, **few)})"

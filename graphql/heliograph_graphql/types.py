@@ -30,6 +30,9 @@ class Resolvers(Protocol):
     ) -> Any:
         """One row or None."""
 
+    def node(self, info: Any, id_: str) -> Any:
+        """The row of any type that has this global id, or None."""
+
 
 @strawberry.interface(description="Anything with a global id.")
 class Node:
@@ -58,7 +61,7 @@ class Types:
         self._resolvers = resolvers
         self.inputs = Inputs()
         self._objects = {
-            entity.name: new_class(entity.name, *([Node] if "id" in entity.by_key else []))
+            entity.name: new_class(entity.name, *([Node] if entity.name in catalog.nodes else []))
             for entity in catalog.entities
         }
         paged = [entity for entity in catalog.entities if entity.root]

@@ -128,6 +128,18 @@ class Plain:
         rows.sort(key=cmp_to_key(lambda a, b: compare(a, b, order)))
         return self.object(entity, rows[0], info) if rows else None
 
+    def node(self, info: Any, id_: str) -> Any:
+        _, (name, *values) = payload(id_)
+        entity = self.catalog.by_name[name]
+        for row in (
+            self.computed(entity, dict(zip(entity.identity, values, strict=True)))
+            if entity.arguments
+            else self.world.rows[entity.table]
+        ):
+            if payload(self.identity(entity, row)) == payload(id_):
+                return self.object(entity, row, info)
+        return None
+
     # -- rows
 
     def object(self, entity: Entity, row: Row, info: Any) -> Any:
@@ -668,8 +680,10 @@ async def store(world: World, connection: Any) -> None:
 class Operations:
     """Writes random operations: arguments as literals or variables, aliases, fragments, directives, nesting."""
 
-    def __init__(self, catalog: Catalog, dice: random.Random) -> None:
+    def __init__(self, catalog: Catalog, dice: random.Random, ids: Mapping[str, list[str]]) -> None:
+        """ids: of rows, by object type, for `node`."""
         self._catalog = catalog
+        self._ids = ids
         self._dice = dice
         self._names: Iterator[int] = iter(range(10**9))
         self._variables: dict[str, tuple[str, Any]] = {}
@@ -679,6 +693,8 @@ class Operations:
         roots = [
             self._root(self._dice.choice(self._catalog.entities)) for _ in range(self._dice.randint(1, 2))
         ]
+        if self._dice.random() < 0.3:
+            roots.append(self._node())
         if self._dice.random() < 0.2:
             roots.append("here: __typename")
         declared = ", ".join(f"${name}: {kind}" for name, (kind, _) in self._variables.items())
@@ -690,6 +706,28 @@ class Operations:
             return self._page(entity, None, 0)
         arguments = ", ".join(self._asked_with(entity, None))
         return f"w{next(self._names)}: {entity.one}({arguments}) {{ {self._fields(entity, 0)} }}"
+
+    def _node(self) -> str:
+        """Any row by its id, with what is wanted of it and what is not there because it is of another type."""
+        dice = self._dice
+        entity, other = dice.sample([self._catalog.by_name[name] for name in self._ids], 2)
+        wanted = dice.choice((*self._ids[entity.name], encode_id(entity.name, self._nowhere(entity))))
+        parts = [
+            f"... on {other.name} {{ o{next(self._names)}: {dice.choice(other.fields).key} }}",
+            *dice.sample(
+                ("id", "__typename", f"... on Node {{ i{next(self._names)}_id: id }}"), dice.randint(0, 3)
+            ),
+        ]
+        if dice.random() < 0.8:
+            parts.append(f"... on {entity.name} {{ {self._fields(entity, 0)} }}")
+        dice.shuffle(parts)
+        return f"n{next(self._names)}: node({self._argument('id', 'ID!', wanted)}) {{ {' '.join(parts)} }}"
+
+    @staticmethod
+    def _nowhere(entity: Entity) -> list[str | int]:
+        """An identity that no row has."""
+        numbers = (Kind.TIME, Kind.SLOT, Kind.BIGINT, Kind.INT)
+        return [7 if entity.by_column[name].type in numbers else "nowhere" for name in entity.identity]
 
     def _asked_with(self, entity: Entity, relation: Relation | None) -> list[str]:
         """Arguments of an entity that has no table."""
@@ -841,8 +879,11 @@ def plain(value: Any) -> Any:
 class Both:
     """The same operation asked of the server and of the plain resolvers."""
 
-    def __init__(self, executor: Executor, windows: AnyWindows, plain_schema: Any) -> None:
+    def __init__(
+        self, executor: Executor, windows: AnyWindows, plain_schema: Any, ids: Mapping[str, list[str]]
+    ) -> None:
         self._executor = executor
+        self.ids = ids
         self.windows = windows
         self._plain = plain_schema
 
@@ -883,13 +924,19 @@ async def make_both(database: Any, dice: random.Random) -> tuple[Both, Catalog]:
     times = sorted({time for known in world.block_times.values() for time in known.values()})
     windows = AnyWindows(dice, times)
     executor = Executor(database, ApiSettings(max_depth=30, max_fields=5000, max_aliases=1000), windows)
-    return Both(executor, windows, build_schema(catalog, Plain(catalog, world), nothing)), catalog
+    resolvers = Plain(catalog, world)
+    ids = {
+        name: [resolvers.identity(entity, row) for row in world.rows[entity.table]]
+        for name, entity in catalog.nodes.items()
+        if not entity.arguments
+    } | {"Wallet": [encode_id("Wallet", [wallet]) for wallet in WALLETS]}
+    return Both(executor, windows, build_schema(catalog, resolvers, nothing), ids), catalog
 
 
 async def test_random_operations_are_answered_as_by_plain_resolvers(database: Any, seed: int) -> None:
     dice = random.Random(seed)
     both, catalog = await make_both(database, dice)
-    operations = Operations(catalog, dice)
+    operations = Operations(catalog, dice, both.ids)
     for _ in range(250):
         text, variables = operations.write()
         compiled, expected = await both.ask(text, variables)
@@ -901,7 +948,7 @@ async def test_random_operations_are_answered_as_by_plain_resolvers(database: An
 async def test_pages_follow_each_other_without_hole_or_double_in_any_order(database: Any, seed: int) -> None:
     dice = random.Random(seed)
     both, catalog = await make_both(database, dice)
-    operations = Operations(catalog, dice)
+    operations = Operations(catalog, dice, both.ids)
     for _ in range(40):
         entity = dice.choice([entity for entity in catalog.entities if entity.root and not entity.arguments])
         order, first, after = plain(operations._order(entity)), dice.choice((1, 2, 4, 7)), None
@@ -924,6 +971,12 @@ async def test_pages_follow_each_other_without_hole_or_double_in_any_order(datab
 async def test_a_global_id_finds_its_row(database: Any) -> None:
     dice = random.Random(5)
     both, catalog = await make_both(database, dice)
+    for name, ids in both.ids.items():
+        for id_ in ids:
+            text = "query ($id: ID!) { node(id: $id) { id __typename } }"
+            compiled, expected = await both.ask(text, {"id": id_})
+            assert compiled["data"]["node"]["__typename"] == name
+            assert comparable(compiled) == comparable(expected)
     for name, entity in catalog.by_one.items():
         if not entity.root:
             continue

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from heliograph_core.cursor import encode_keyset
-from heliograph_graphql.compiled_query import Compiled
+from heliograph_graphql.compiled_query import Compiled, is_alone
 from heliograph_graphql.executor import Answer, Executor, Request
 from heliograph_graphql.node_id import encode_id
 from heliograph_graphql.settings import ApiSettings
@@ -511,3 +511,34 @@ async def test_every_connection_says_through_which_slot_it_is_complete_in_the_st
         "data"
     ].values()
     assert page == {"completeThrough": {"slot": "101"}, "nodes": []}
+
+
+async def test_a_node_is_one_statement_of_its_type(ledger: Any, executor: Executor) -> None:
+    await ledger.put("perps.markets")
+    await ledger.trades(101)
+    listed = await ask(executor, "{ trades { nodes { id } } markets { nodes { id } } }")
+    text = "query ($id: ID!) { node(id: $id) { __typename ... on Trade { price } ... on Market { symbol } } }"
+    found = {}
+    for root, expected in (("trades", "perps.trades"), ("markets", "perps.markets")):
+        (row,) = listed["data"][root]["nodes"]
+        operation = executor.documents.operation(text, None)
+        compiled = executor.compiled(operation, executor.documents.variables(operation, row))
+        item = compiled["node"]
+        assert is_alone(compiled) and isinstance(item, Compiled) and item.root.entity.table == expected
+        found[root] = (await ask(executor, text, **row))["data"]["node"]
+    assert found == {
+        "trades": {"__typename": "Trade", "price": "150.25"},
+        "markets": {"__typename": "Market", "symbol": "SOL-PERP"},
+    }
+
+
+@pytest.mark.parametrize(
+    "id_", ["", "no id", encode_id("Nothing", ["a"]), encode_id("Trade", [1]), "n" * 5000]
+)
+async def test_what_is_no_id_of_a_row_is_refused_by_node(executor: Executor, id_: str) -> None:
+    for text, variables in (
+        ("query ($id: ID!) { node(id: $id) { id } }", {"id": id_}),
+        (f"{{ node(id: {json.dumps(id_)}) {{ id }} }}", {}),
+    ):
+        answer = await executor.execute(Request(text, None, variables))
+        assert code(answer) == "BAD_USER_INPUT" and answer.status == 400
