@@ -52,8 +52,8 @@ def create_app(
     Routes: /graphql (GET, POST, Server-Sent Events, graphql-transport-ws), /ws, /api/* (REST), /schema.graphql, /health, /ready, /metrics.
     """
     settings = settings or ApiSettings()
-    executor = Executor(database, settings)
     tail = Tail(database, poll_interval_s=settings.poll_interval_s, window=settings.tail_window)
+    executor = Executor(database, settings, tail=tail)
     hub = Hub(database, tail, renders_at_once=settings.renders_at_once)
     clients: set[LiveClient] = set()
     live: list[asyncio.Task[None]] = []

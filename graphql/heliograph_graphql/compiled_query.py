@@ -56,6 +56,11 @@ def is_numbered(compiled: CompiledQuery) -> bool:
     )
 
 
+def asked_streams(compiled: CompiledQuery, variables: Mapping[str, object]) -> Names | None:
+    """The streams that the answer speaks of; None: all, as the fields that Strawberry executes do."""
+    return None if None in compiled.values() else streams_of(compiled, variables)
+
+
 def streams_of(compiled: CompiledQuery, variables: Mapping[str, object]) -> Names | None:
     """The streams whose commits can change the answer; None: all, as they are now and later."""
     found: set[str] = set()

@@ -26,9 +26,10 @@ from graphql import (
     specified_rules,
     type_from_ast,
     validate,
+    value_from_ast,
     visit,
 )
-from graphql.language import DirectiveNode, VariableNode, Visitor
+from graphql.language import DirectiveNode, ValueNode, VariableNode, Visitor
 
 from heliograph_graphql.cache import BoundedCache
 from heliograph_graphql.failures import BAD_INPUT, VALIDATION_FAILED, RequestError, coded, from_graphql, show
@@ -37,6 +38,8 @@ from heliograph_graphql.plan import Ref
 from heliograph_graphql.settings import ApiSettings
 from heliograph_graphql.values import symbolize
 
+MIN_SLOT = "minSlot"
+"""The directive's name."""
 _MOST_CHARACTERS = 500_000
 """Text of all operations that stay parsed: some hundred bytes of memory each, whoever sent them."""
 
@@ -48,7 +51,7 @@ class Operation:
     """One valid operation.
 
     kinds: types of the variables. switches: names of those that @skip and @include read. sizes: of those that say how
-    many rows. nodes: of those that `node` is asked with.
+    many rows. nodes: of those that `node` is asked with. min_slot: what @minSlot says.
     """
 
     text: str
@@ -60,6 +63,7 @@ class Operation:
     switches: tuple[str, ...]
     sizes: tuple[str, ...]
     nodes: tuple[str, ...]
+    min_slot: ValueNode | None
 
     @property
     def kind(self) -> OperationType:
@@ -133,8 +137,24 @@ class Documents:
         definition = _choose(document, name)
         fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
         return Operation(
-            text, name, document, definition, fragments, self._kinds(definition), *_uses(document)
+            text,
+            name,
+            document,
+            definition,
+            fragments,
+            self._kinds(definition),
+            *_uses(document),
+            _min_slot(definition),
         )
+
+    def min_slot(self, operation: Operation, variables: Variables) -> int | None:
+        """The slot that the answer waits for."""
+        if operation.min_slot is None:
+            return None
+        kind = cast(GraphQLInputType, self._schema.type_map["Slot"])
+        slot: int | None = value_from_ast(operation.min_slot, kind, dict(variables.values))
+        # Undefined, where the variable was not given.
+        return slot if isinstance(slot, int) else None
 
     def _kinds(self, definition: OperationDefinitionNode) -> dict[str, GraphQLInputType]:
         # Validation has seen to it that every type is there and can be put in.
@@ -174,6 +194,13 @@ def _choose(document: DocumentNode, name: str | None) -> OperationDefinitionNode
     raise RequestError([coded(message, BAD_INPUT)])
 
 
+def _min_slot(definition: OperationDefinitionNode) -> ValueNode | None:
+    for directive in definition.directives or ():
+        if directive.name.value == MIN_SLOT:
+            return next((argument.value for argument in directive.arguments or ()), None)
+    return None
+
+
 class _Uses(Visitor):
     """What variables are used for."""
 
@@ -184,6 +211,8 @@ class _Uses(Visitor):
         self.nodes: set[str] = set()
 
     def enter_directive(self, node: DirectiveNode, *_: object) -> None:
+        if node.name.value == MIN_SLOT:
+            return
         for argument in node.arguments or ():
             if isinstance(argument.value, VariableNode):
                 self.switches.add(argument.value.name.value)

@@ -14,8 +14,9 @@ import strawberry
 from graphql import GraphQLError, OperationType, execute
 
 from heliograph_core.errors import HeliographError
+from heliograph_graphql.arrivals import Arrivals
 from heliograph_graphql.cache import BoundedCache
-from heliograph_graphql.compiled_query import Compiled, CompiledQuery, is_alone
+from heliograph_graphql.compiled_query import Compiled, CompiledQuery, asked_streams, is_alone
 from heliograph_graphql.compiler import Compiler
 from heliograph_graphql.conditions import source
 from heliograph_graphql.cost import most_live_rows, most_rows
@@ -51,6 +52,7 @@ from heliograph_graphql.windows import Windows
 from heliograph_sql.database import Database
 from heliograph_sql.progress import Tallies, read_tallies_on
 from heliograph_sql.queries import load
+from heliograph_sql.tail import Tail
 
 T = TypeVar("T")
 
@@ -141,7 +143,14 @@ async def _status(context: Context) -> Status:
 class Executor:
     """Executes queries of one schema on one database."""
 
-    def __init__(self, database: Database, settings: ApiSettings, windows: Windows | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        settings: ApiSettings,
+        windows: Windows | None = None,
+        tail: Tail | None = None,
+    ) -> None:
+        """tail: wakes those who wait for a slot, beside a look each poll_interval_s."""
         self.settings = settings
         self.windows = windows or Windows()
         self.catalog = load_catalog()
@@ -151,6 +160,12 @@ class Executor:
         self.compiler = Compiler(core, self.catalog, settings)
         self._core = core
         self._readers = database.readers(settings.statement_timeout_s)
+        self.arrivals = Arrivals(
+            self._readers,
+            tail,
+            most_wait_s=settings.min_slot_wait_s,
+            poll_interval_s=settings.poll_interval_s,
+        )
         self._plans: BoundedCache[CompiledQuery] = BoundedCache(settings.plans_cached, _MOST_CHARACTERS)
         self.revision = hashlib.sha256(self.schema.as_str().encode()).hexdigest()[:16]
         """Of the schema: names this one and no other."""
@@ -175,6 +190,9 @@ class Executor:
                 )
             variables = self.documents.variables(operation, request.variables)
             compiled = self.compiled(operation, variables)
+            slot = self.documents.min_slot(operation, variables)
+            if slot is not None:
+                await self.arrivals.wait(slot, asked_streams(compiled, variables.values))
             async with asyncio.timeout(self.settings.operation_timeout_s):
                 return await self._run(operation, variables, request, compiled)
         except TimeoutError:

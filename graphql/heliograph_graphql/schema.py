@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Collection
 from typing import Annotated, Any
 
 import strawberry
+from strawberry.directive import DirectiveLocation
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.unset import UNSET
 
@@ -14,7 +15,7 @@ from heliograph_graphql.entity import Catalog, Entity
 from heliograph_graphql.inputs import list_of
 from heliograph_graphql.message import DISCARD, ENVELOPE, OBJECT_ENVELOPE, REMOVED
 from heliograph_graphql.passthrough import PassThrough
-from heliograph_graphql.scalars import SCALARS
+from heliograph_graphql.scalars import SCALARS, SlotNumber
 from heliograph_graphql.status import Status, StatusReader
 from heliograph_graphql.types import Node, Resolvers, Types, new_class, set_attribute
 
@@ -28,10 +29,27 @@ def build_schema(catalog: Catalog, resolvers: Resolvers, read_status: StatusRead
     return strawberry.Schema(
         query=_query(catalog, types, resolvers, read_status),
         subscription=_subscription(catalog, types),
+        directives=[_min_slot],
         types=[types.object(entity) for entity in catalog.entities],
         config=StrawberryConfig(scalar_map=SCALARS),
         execution_context_class=PassThrough,
     )
+
+
+@strawberry.directive(
+    locations=[DirectiveLocation.QUERY],
+    name="minSlot",
+    description="Waits until the streams asked are complete through the slot, for a while; else the error SLOT_NOT_REACHED says how far they are.",
+)
+def _min_slot(
+    slot: Annotated[
+        SlotNumber | None,
+        strawberry.argument(
+            description="As the cluster told it of the client's own transaction; null waits for nothing."
+        ),
+    ],
+) -> None:
+    raise NotImplementedError("the executor waits before anything is executed")
 
 
 def _query(catalog: Catalog, types: Types, resolvers: Resolvers, read_status: StatusReader) -> Any:

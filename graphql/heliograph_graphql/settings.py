@@ -16,6 +16,8 @@ class ApiSettings:
     """How long one operation's statement may run before it is broken off with the code TIMEOUT."""
     operation_timeout_s: float = 15.0
     """How long one operation may take with all its statements and its wait for a connection."""
+    min_slot_wait_s: float = 5.0
+    """How long an operation with `@minSlot` waits for the slot before it is answered with the code SLOT_NOT_REACHED."""
     max_body_bytes: int = 1024 * 1024
     """Largest HTTP body and WebSocket message accepted."""
     max_operation_characters: int = 100_000

@@ -67,6 +67,11 @@ class Tail:
         """Returns once the log has been read for the first time: only what is committed later is certain to be followed."""
         await self._started.wait()
 
+    async def grown(self, known: dict[str, int]) -> None:
+        """Returns once the log stands otherwise than at `known`, which `heads` gave."""
+        async with self._grown:
+            await self._grown.wait_for(lambda: self._heads != known)
+
     async def run(self) -> None:
         """Reads until cancelled. A lost connection is made anew with growing pauses, and nothing is skipped."""
         backoff = 0.1

@@ -7,6 +7,7 @@ from typing import Any
 
 from graphql import GraphQLError
 
+from heliograph_graphql.document import MIN_SLOT
 from heliograph_graphql.entity import Argument, Choice, Entity, Field, Kind
 from heliograph_graphql.parameters import is_storable_text
 from heliograph_graphql.plan import Operator
@@ -33,9 +34,9 @@ def read_page(
     filters = {one.name: one for one in resource.filters}
     asked = {item.key: item for item in resource.arguments(entity)} if resource.within else {}
     order = {"order"} if resource.ordered_by else set()
-    names = {*filters, *resource.found_by, *asked, *order, "limit", "after", "format"}
+    names = {*filters, *resource.found_by, *asked, *order, "limit", "after", "format", MIN_SLOT}
     values = _single(given, names, resource.path)
-    variables: dict[str, Any] = {"first": _limit(values.get("limit", "50"), most)}
+    variables: dict[str, Any] = {"first": _limit(values.get("limit", "50"), most), **_min_slot(values)}
     if "after" in values:
         variables["after"] = _text("after", values["after"], 4096)
     if "order" in values:
@@ -57,8 +58,9 @@ def read_page(
 
 def read_row(given: Sequence[tuple[str, str]], path: str) -> dict[str, Any]:
     """The variables of the row operation besides what identifies the row."""
-    values = _single(given, {"stream", "format"}, path)
-    return {"stream": _text("stream", values["stream"])} if "stream" in values else {}
+    values = _single(given, {"stream", "format", MIN_SLOT}, path)
+    stream = {"stream": _text("stream", values["stream"])} if "stream" in values else {}
+    return stream | _min_slot(values)
 
 
 def read_format(given: Sequence[tuple[str, str]]) -> str | None:
@@ -123,6 +125,16 @@ def _value(name: str, text: str, field: Field | Argument) -> object:
     except GraphQLError as error:
         raise BadArgument(f"{name}: {error.message}") from None
     return text
+
+
+def _min_slot(values: Mapping[str, str]) -> dict[str, str]:
+    if MIN_SLOT not in values:
+        return {}
+    try:
+        parse_slot(values[MIN_SLOT])
+    except GraphQLError as error:
+        raise BadArgument(f"{MIN_SLOT}: {error.message}") from None
+    return {MIN_SLOT: values[MIN_SLOT]}
 
 
 def _text(name: str, text: str, most: int = MOST_TEXT) -> str:

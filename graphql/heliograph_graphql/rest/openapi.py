@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from heliograph_graphql.document import MIN_SLOT
 from heliograph_graphql.entity import Argument, Catalog, Choice, Entity, Field, Kind
 from heliograph_graphql.rest.arguments import FORMATS, MOST_TEXT, MOST_VALUES, ORDERS, is_many
 from heliograph_graphql.rest.resource import Filter, Resource, leaves
@@ -92,6 +93,7 @@ def _list(resource: Resource, entity: Entity, most: int) -> JsonObject:
                 "Rows behind this cursor: `page.next` of the page before.",
             ),
             *_ordering(resource),
+            _waiting(),
             _format(),
         ],
         "responses": _responses(f"{entity.name}Page")
@@ -118,6 +120,11 @@ def _ordering(resource: Resource) -> list[JsonObject]:
     return [_query("order", {"enum": list(ORDERS)}, f"By {resource.ordered_by}, upwards or downwards.")]
 
 
+def _waiting() -> JsonObject:
+    text = "Wait until this slot is in; where that takes too long, 409 with the code SLOT_NOT_REACHED."
+    return _query(MIN_SLOT, _SLOT, text)
+
+
 def _one(resource: Resource, entity: Entity) -> JsonObject:
     wanted = {
         "name": "id",
@@ -136,7 +143,7 @@ def _one(resource: Resource, entity: Entity) -> JsonObject:
         "operationId": entity.one,
         "summary": f"One of {resource.root}.",
         "description": entity.description,
-        "parameters": [wanted, stream, _format()],
+        "parameters": [wanted, stream, _waiting(), _format()],
         "responses": _responses(row) | {"404": _failure("There is none.")},
     }
 
@@ -151,6 +158,7 @@ def _responses(schema: str | JsonObject) -> JsonObject:
         },
         "304": {"description": "What the client has (If-None-Match) is what it would get."},
         "400": _failure("A parameter is refused."),
+        "409": _failure("minSlot is not in yet: ask again."),
         "406": _failure("Neither JSON nor CSV is accepted."),
         "429": _failure("Too many requests: wait for Retry-After seconds."),
         "503": _failure("The database cannot be reached, or took too long."),

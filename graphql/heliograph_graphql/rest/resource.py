@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from heliograph_graphql.document import MIN_SLOT
 from heliograph_graphql.entity import Argument, Choice, Entity, Field, Kind
 from heliograph_graphql.plan import Operator
 
@@ -70,21 +71,26 @@ class Resource:
                 ["first: $first", "after: $after", *(f"{item.key}: ${item.key}" for item in asked)]
             )
             return (
-                f"query {self.name}($first: Int, $after: String, {', '.join(declared)}) "
+                f"query {self.name}($first: Int, $after: String, {', '.join(declared)}, {_WAITS} "
                 f"{{ {KEY}: {self.within}({found}) {{ {self.root}({given}) {_page(entity)} }} }}"
             )
         given = "first: $first, after: $after, where: $where, orderBy: $orderBy"
         return (
-            f"query {self.name}($first: Int, $after: String, $where: {entity.name}Filter, $orderBy: [{entity.name}Order!]) "
+            f"query {self.name}($first: Int, $after: String, $where: {entity.name}Filter, $orderBy: [{entity.name}Order!], "
+            f"{_WAITS} "
             f"{{ {KEY}: {self.root}({given}) {_page(entity)} }}"
         )
 
     def row_operation(self, entity: Entity) -> str:
         """The text of the stored operation that reads one row."""
         return (
-            f"query {entity.name}($id: ID, $address: String, $stream: String) "
+            f"query {entity.name}($id: ID, $address: String, $stream: String, {_WAITS} "
             f"{{ {KEY}: {entity.one}(id: $id, {self.address}: $address, stream: $stream) {{ {_leaves(entity)} }} }}"
         )
+
+
+_WAITS = f"${MIN_SLOT}: Slot) @{MIN_SLOT}(slot: ${MIN_SLOT})"
+"""How a stored operation's variables end: each takes the slot that its answer waits for."""
 
 
 def _page(entity: Entity) -> str:

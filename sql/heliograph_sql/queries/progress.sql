@@ -35,6 +35,14 @@ CROSS JOIN LATERAL (
 ) AS g
 ORDER BY s.name;
 
+-- name: read_complete_through
+-- NULL where the stream's first slot is not covered.
+SELECT s.name, (
+    SELECT max(upper(r)) - 1 FROM heliograph.coverage AS c CROSS JOIN LATERAL unnest(c.slots) AS r
+    WHERE c.stream = s.name AND r @> s.first_slot
+) AS through
+FROM heliograph.streams AS s;
+
 -- name: count_incidents
 SELECT stream, kind, count(*) FROM heliograph.incidents GROUP BY 1, 2 ORDER BY 1, 2;
 

@@ -24,7 +24,7 @@ async def test_the_api_keeps_what_its_document_promises(servers: Any, ledger: An
             for slot in range(100, 104)
         }
     )
-    server = await servers.start()
+    server = await servers.start(min_slot_wait_s=0.001)
     process = await asyncio.create_subprocess_exec(
         Path(sys.executable).with_name("schemathesis"),
         "run",

@@ -14,6 +14,7 @@ import pytest
 from heliograph_graphql.app import create_app
 from heliograph_graphql.entities import load_catalog
 from heliograph_graphql.rest.resources import RESOURCES
+from heliograph_graphql.settings import ApiSettings
 from heliograph_sql.database import Database
 
 
@@ -204,8 +205,9 @@ async def test_nothing_can_be_written(client: httpx2.AsyncClient) -> None:
 
 async def test_a_database_that_is_away_is_503(client: httpx2.AsyncClient, database: Database) -> None:
     await database.close()
-    response = await client.get("/api/markets")
-    assert (response.status_code, response.json()["code"]) == (503, "DATABASE_UNAVAILABLE")
+    for path in ("/api/markets", "/api/markets?minSlot=1"):
+        response = await client.get(path)
+        assert (response.status_code, response.json()["code"]) == (503, "DATABASE_UNAVAILABLE")
 
 
 async def test_the_format_follows_what_is_accepted(client: httpx2.AsyncClient, ledger: Any) -> None:
@@ -285,3 +287,15 @@ async def test_the_page_for_browsers_loads_nothing_from_elsewhere(client: httpx2
         assert part.status_code == 200
         texts.append(part.text)
     assert not any("https://" in text or "//unpkg" in text for text in texts)
+
+
+async def test_min_slot_waits_or_says_how_far_it_is(database: Database, ledger: Any) -> None:
+    await ledger.trades(100, 101)
+    app = create_app(database, ApiSettings(min_slot_wait_s=0.05))
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://test") as client:
+        assert len((await client.get("/api/trades?minSlot=101")).json()["data"]) == 2
+        for path in ("/api/trades?minSlot=102", "/api/positions/nobody?minSlot=102"):
+            answer = await client.get(path)
+            assert (answer.status_code, answer.json()["code"]) == (409, "SLOT_NOT_REACHED")
+            assert "complete through 101" in answer.json()["error"]
+        assert (await client.get("/api/trades?minSlot=soon")).status_code == 400
