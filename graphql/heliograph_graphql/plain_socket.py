@@ -149,7 +149,7 @@ class PlainClient(SocketClient):
             return
         (kind,) = kinds
         if kind == "ping":
-            await self.outbox.put(orjson.dumps({"pong": message["ping"]}).decode())
+            await self._pong(message["ping"])
         elif kind == "key":
             await self._identify(message["key"])
         else:
@@ -159,6 +159,15 @@ class PlainClient(SocketClient):
                 inner = message[kind]
                 id_ = inner.get(name) if isinstance(inner, dict) else None
             await self._about(kind, topic, id_, message.get("after"))
+
+    async def _pong(self, given: object) -> None:
+        try:
+            # Not orjson, which knows no integers above 64 bits.
+            text = msgspec.json.encode(given).decode()
+        except (msgspec.MsgspecError, RecursionError):
+            self._refuse("ping holds what cannot be said again: send something simpler")
+            return
+        await self.outbox.put(f'{{"pong":{text}}}')
 
     async def _about(self, kind: str, topic: object, id_: object, after: object) -> None:
         if not isinstance(topic, str) or topic not in TOPICS:

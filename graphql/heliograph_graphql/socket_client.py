@@ -16,6 +16,7 @@ from heliograph_graphql.settings import ApiSettings
 
 TRY_AGAIN_LATER = 1013
 GOING_AWAY = 1001
+INTERNAL_ERROR = 1011
 
 _log = structlog.get_logger(__name__)
 
@@ -125,6 +126,9 @@ class SocketClient(ABC):
             self.stop(closed.code, closed.reason)
         except WebSocketDisconnect:
             return
+        except Exception:  # noqa: BLE001  a slip of ours ends this client, told and logged
+            _log.exception("websocket_failed")
+            self.stop(INTERNAL_ERROR, "internal error: connect again and resume from the cursor")
 
     async def _finish(self, receiving: asyncio.Task[None], sending: asyncio.Task[None]) -> None:
         self.forget_all()

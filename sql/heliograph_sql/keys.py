@@ -94,7 +94,7 @@ async def store_wallet_key(
         if await connection.fetchval(queries["is_used"], nonce):
             return False
         await connection.execute(queries["revoke_of_wallet"], wallet)
-        await connection.execute(queries["forget_of_wallet"], wallet)
+        await connection.execute(queries["forget_over"])
         stored = await connection.fetchval(
             queries["add_wallet_key"], key.id, key.hash, wallet, nonce, expires_at
         )

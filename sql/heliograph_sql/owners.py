@@ -69,8 +69,12 @@ class Owners:
                 self._known[owner.account] = owner.wallet
 
 
-async def write_owners(connection: Any, stream: str, states: Sequence[State]) -> None:
-    """Stores what the states say, and mends the rows that were written before an owner was known. After those of this batch."""
+async def write_owners(connection: Any, stream: str, states: Sequence[State], *, folds: bool) -> None:
+    """Stores what the states say, and mends the rows that were written before an owner was known. After those of this batch.
+
+    folds: whether the caller folds in this transaction; then the lock of folding is taken here already, since who holds it
+    may wait for keys that are marked here.
+    """
     given: dict[str, str | None] = {}
     for state in states:
         if isinstance(state, Owner) and given.get(state.account) is None:
@@ -96,6 +100,8 @@ async def write_owners(connection: Any, stream: str, states: Sequence[State]) ->
     keys = await connection.fetch(queries["own_flows"], stream, *columns)
     for name in _MENDS:
         await connection.execute(queries[name], stream, *columns)
+    if keys and folds:
+        await connection.execute(load("folding.sql")["lock_folding"], stream)
     await mark_dirty(connection, stream, [row["position_key"] for row in keys])
 
 

@@ -238,7 +238,7 @@ class Writer:
                 stored, refused = await write_accounts(
                     connection, self.stream, accounts, self._event_tables, careful=careful
                 )
-                await write_owners(connection, self.stream, states)
+                await write_owners(connection, self.stream, states, folds=True)
                 refused += await write_states(connection, states, slots, careful=careful)
                 refused += await show_holdings(
                     connection,
@@ -402,7 +402,7 @@ class Writer:
     async def _write(self, connection: Any, prepared: Prepared, epoch: int | None, careful: bool) -> Written:
         batch = prepared.batch
         written = await write_rows(connection, prepared, careful=careful)
-        await write_owners(connection, self.stream, batch.states)
+        await write_owners(connection, self.stream, batch.states, folds=epoch is not None)
         refused = await write_states(connection, batch.states, {}, careful=careful)
         entries = [
             record

@@ -10,9 +10,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+import structlog
 import websockets
 from tests.graphql.conftest import Ledger, Server, Servers
 from tests.graphql.test_object_feed import change
+
+from heliograph_graphql.plain_socket import PlainClient
 
 
 class Client:
@@ -198,6 +201,37 @@ async def test_what_cannot_be_done_is_answered_and_the_connection_lives(
         answer = await client.ask(said)
         assert error in answer["error"] and answer["code"]
         assert await client.ask({"ping": [1]}) == {"pong": [1]}
+
+
+@pytest.mark.parametrize("said", [2**100, "\0\u2028", [[{"a": 1.5}]], None])
+async def test_a_ping_comes_back_as_it_was(servers: Servers, said: object) -> None:
+    server = await servers.start()
+    async with connected(server) as client:
+        assert await client.ask({"ping": said}) == {"pong": said}
+
+
+async def test_a_ping_as_deep_as_can_be_does_not_end_the_connection(servers: Servers) -> None:
+    server = await servers.start()
+    async with connected(server) as client:
+        for depth in (300, 900, 20_000):
+            answer = await client.ask('{"ping":' + "[" * depth + "]" * depth + "}")
+            assert "pong" in answer or answer["code"] == "BAD_USER_INPUT"
+        assert await client.ask({"ping": 1}) == {"pong": 1}
+
+
+async def test_a_slip_of_ours_ends_the_client_and_says_so(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def slip(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(PlainClient, "_handle", slip)
+    server = await servers.start()
+    async with connected(server) as client:
+        with structlog.testing.capture_logs() as logs, pytest.raises(websockets.ConnectionClosed) as closed:
+            await client.ask({"ping": 1})
+    assert closed.value.rcvd is not None and closed.value.rcvd.code == 1011
+    assert [log["event"] for log in logs if log["log_level"] == "error"] == ["websocket_failed"]
 
 
 async def test_a_forged_cursor_and_a_doubled_subscription_are_refused(

@@ -12,6 +12,7 @@ from heliograph_core.account import AccountState
 from heliograph_core.records import Owner
 from heliograph_sql.database import Database
 from heliograph_sql.lease import Lease
+from heliograph_sql.queries import load
 from heliograph_sql.writer import Writer
 
 WALLETS = "SELECT wallet FROM perps.{} ORDER BY slot"
@@ -78,6 +79,34 @@ async def test_two_writers_that_meet_on_an_account_leave_nothing_unnamed(
 
     await asyncio.gather(*(write(slot, "Alice" if slot == 7 else None) for slot in range(12)))
     assert await fetch("SELECT DISTINCT taker FROM perps.trades") == [("Alice",)]
+
+
+async def test_who_learns_an_owner_waits_for_who_folds_before_it_marks_keys(
+    database: Database, writer: Writer, epoch: int, make: Any, fetch: Any
+) -> None:
+    """Else each waits for the other: the one for the lock of folding, the other for a key that is marked."""
+    opened = flow(make, 1, 2, 20, key="A-0", wallet="A")
+    await writer.commit(make.batch(1, 1, [opened], [owner("A")]), epoch=epoch)
+    queries = load("folding.sql")
+    async with database.acquire() as connection, connection.transaction():
+        await connection.execute(queries["lock_folding"], "s")
+        account = AccountState("A", "Program", 3, 1, b"", "User", {})
+        learning = asyncio.create_task(
+            writer.commit_accounts(
+                [account], [owner("A", "Alice")], through=None, epoch=epoch, understood=["A"]
+            )
+        )
+        async with asyncio.timeout(10):
+            while True:
+                if await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                    break
+                await asyncio.sleep(0.01)
+        # As the commit of a batch does while it folds.
+        await connection.execute("SET LOCAL lock_timeout = '5s'")
+        await connection.execute(queries["mark_dirty"], "s", ["A-0"])
+    await learning
+    assert await fetch("SELECT wallet FROM perps.flows") == [("Alice",)]
+    assert await fetch("SELECT position_key FROM heliograph.dirty") == [("A-0",)]
 
 
 async def test_an_account_that_holds_nothing_tells_that_what_was_opened_unseen_is_closed(

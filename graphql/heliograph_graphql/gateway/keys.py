@@ -19,6 +19,20 @@ from heliograph_sql.keys import Key, parse_key, read_key
 
 OPERATION_PARAMETERS = frozenset({"query", "extensions", "documentId"})
 """Query parameters, one of which makes GET /graphql a request for an operation."""
+_PUBLIC = frozenset(
+    {
+        "/",
+        "/api",
+        "/api/openapi.json",
+        "/auth/key",
+        "/auth/nonce",
+        "/health",
+        "/metrics",
+        "/ready",
+        "/schema.graphql",
+    }
+)
+_EXPLORER = "/explorer/"
 _KNOWN = 10_000
 _NO_KEY = Refusal(
     "this address needs an API key: send it as `Authorization: Bearer …` or `X-API-Key`",
@@ -129,7 +143,11 @@ def sent_key(headers: Headers) -> str | None:
 
 
 def is_for_data(scope: Scope) -> bool:
-    """Whether a request is for data: pages and descriptions are for everybody."""
+    """Whether a request is for data: everything is but the pages and descriptions that are for everybody.
+
+    What is public is named, and not what is data: the router takes a path for /graphql that is written otherwise too,
+    with a line end behind it.
+    """
     path: str = scope["path"]
     if scope["method"] == "OPTIONS":
         return False
@@ -138,4 +156,4 @@ def is_for_data(scope: Scope) -> bool:
         return scope["method"] != "GET" or bool(
             OPERATION_PARAMETERS & set(QueryParams(scope["query_string"]))
         )
-    return path.startswith("/api/") and path != "/api/openapi.json"
+    return path not in _PUBLIC and not path.startswith(_EXPLORER)

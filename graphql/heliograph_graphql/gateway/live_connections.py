@@ -52,4 +52,9 @@ def is_live(scope: Scope) -> bool:
     """Whether the connection stays open for messages to come."""
     if scope["type"] == "websocket":
         return True
-    return scope["type"] == "http" and "text/event-stream" in Headers(scope=scope).get("accept", "")
+    # Elsewhere the words mean nothing, and must not lift the bound on requests at once.
+    return (
+        scope["type"] == "http"
+        and scope["path"] == "/graphql"
+        and "text/event-stream" in Headers(scope=scope).get("accept", "").lower()
+    )

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from heliograph_core.errors import SettingsError
 
+_DAY_S = 86_400
+
 
 @dataclass(frozen=True)
 class GatewaySettings:
@@ -29,7 +31,7 @@ class GatewaySettings:
     sign_in_domains: tuple[str, ...] = ()
     """Domains of frontends whose users may get a key by signing a message with their wallet (Sign-In with Solana); none: nobody."""
     sign_in_s: float = 300.0
-    """How long a message to sign is good for."""
+    """How long a message to sign is good for; a day at most, since a day is for how long those that were used are remembered."""
     sign_in_key_days: int = 30
     """For how many days a key that a wallet signed for is good."""
     allowed_operations: Path | None = None
@@ -66,3 +68,5 @@ class GatewaySettings:
             value = getattr(self, item.name)
             if isinstance(value, (int, float)) and not isinstance(value, bool) and value <= 0:
                 raise SettingsError(f"{item.name} is {value}: set a number above 0")
+        if self.sign_in_s > _DAY_S:
+            raise SettingsError(f"sign_in_s is {self.sign_in_s}: set {_DAY_S} at most")

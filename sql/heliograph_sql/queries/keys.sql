@@ -23,9 +23,15 @@ SELECT EXISTS (SELECT FROM heliograph.api_keys WHERE id = $1);
 -- name: revoke_of_wallet
 UPDATE heliograph.api_keys SET revoked_at = now() WHERE wallet = $1 AND revoked_at IS NULL;
 
--- name: forget_of_wallet
--- What a wallet had before is of no use once its nonces are over.
-DELETE FROM heliograph.api_keys WHERE wallet = $1 AND revoked_at < now() - interval '1 day';
+-- name: forget_over
+-- Keys that wallets signed for are of no use a day after their end, when their nonces are over too. Of all wallets: they cost
+-- nothing, and most never come back. Who else is about to delete one may.
+DELETE FROM heliograph.api_keys
+WHERE id = ANY (ARRAY(
+    SELECT id FROM heliograph.api_keys
+    WHERE wallet IS NOT NULL AND least(revoked_at, expires_at) < now() - interval '1 day'
+    FOR UPDATE SKIP LOCKED
+));
 
 -- name: add_wallet_key
 INSERT INTO heliograph.api_keys (id, hash, name, wallet, nonce, expires_at)

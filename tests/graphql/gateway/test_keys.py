@@ -77,6 +77,9 @@ async def test_where_keys_are_required_data_is_for_those_who_have_one(database: 
             await http.get("/graphql?quer%79={__typename}", headers={"accept": "text/html"}),
             await http.get("/api/trades"),
             await http.get("/api/trades", headers={"authorization": "Basic x"}),
+            # The router takes a line end behind a path for the end of it.
+            await http.post("/graphql%0A", json=QUERY),
+            await http.get("/graphql%0A?query={__typename}"),
         ]
         assert {response.status_code for response in refused} == {401}
         assert refused[0].json()["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}
@@ -214,6 +217,8 @@ async def test_one_caller_has_so_many_requests_under_way_and_others_are_not_held
                 await asyncio.sleep(0.01)
             refused = await http.get("/api/trades")
             assert (refused.status_code, refused.json()["code"]) == (429, "RATE_LIMITED")
+            streams = {"accept": "application/json, text/event-stream"}
+            assert (await http.get("/api/trades", headers=streams)).status_code == 429
             assert (await http.get("/health")).status_code == 200
             assert (await http.get("/api/markets", headers={"x-api-key": key.text})).status_code == 200
             assert (await other.get("/api/markets")).status_code == 200

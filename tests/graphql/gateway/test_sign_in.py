@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import base58
@@ -9,11 +10,13 @@ import httpx2
 import pytest
 from solders.keypair import Keypair
 
+from heliograph_core.errors import SettingsError
 from heliograph_graphql.app import create_app
 from heliograph_graphql.gateway.settings import GatewaySettings
 from heliograph_graphql.gateway.sign_in import SignInError, challenge, check
 from heliograph_graphql.settings import ApiSettings
 from heliograph_sql.database import Database
+from heliograph_sql.keys import add_key, list_keys, make_key, store_wallet_key
 
 SECRET = b"s" * 32
 NOW = 1_795_000_000.0
@@ -113,6 +116,29 @@ async def test_a_wallet_receives_one_key_of_its_own(database: Database) -> None:
         for query in ("address=nobody", "", f"address={ADDRESS}&domain=evil.example"):
             refused = await http.get(f"/auth/nonce?{query}")
             assert refused.status_code in (400, 401) and set(refused.json()) == {"error", "code"}
+
+
+async def test_keys_that_wallets_signed_for_are_not_kept_for_ever(database: Database) -> None:
+    stored = {"over": -2, "just over": 0, "living": 2}
+    async with database.acquire() as connection:
+        for wallet, days in stored.items():
+            expires = datetime.now(UTC) + timedelta(days=days, minutes=-1)
+            assert await store_wallet_key(connection, make_key(), wallet, f"nonce of {wallet}", expires)
+        hand = make_key()
+        await add_key(connection, hand, "by hand", None, -2)
+        assert await store_wallet_key(
+            connection, make_key(), "new", "nonce", datetime.now(UTC) + timedelta(days=1)
+        )
+        # One whose nonce may still be good stays, and so does whatever a person added.
+        assert not await store_wallet_key(
+            connection, make_key(), "just over", "nonce of just over", datetime.now(UTC)
+        )
+        assert {key.wallet for key in await list_keys(connection)} == {"just over", "living", "new", None}
+
+
+def test_a_message_is_not_good_for_longer_than_used_ones_are_remembered() -> None:
+    with pytest.raises(SettingsError, match="sign_in_s is 90000"):
+        GatewaySettings(sign_in_s=90_000.0)
 
 
 async def test_without_a_domain_nobody_signs_in(database: Database) -> None:
