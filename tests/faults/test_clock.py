@@ -37,6 +37,8 @@ WALL_CLOCKS = {
     ("date", "today"),
 }
 ALLOWED = {
+    "graphql/heliograph_graphql/gateway/rate_limits.py": "the library counts by it: a caller waits for more or less than a window",
+    "graphql/heliograph_graphql/gateway/sign_in.py": "the day on which a key ends, which a client is told",
     "indexer/heliograph_indexer/rpc/client.py": "a Retry-After that is a date, of an answer that names no date itself",
 }
 """Where the wall clock is read, and why that harms nobody."""

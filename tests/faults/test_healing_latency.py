@@ -33,6 +33,8 @@ LIVE_RATE = 24.0
 BEFORE_SLOTS = 60
 LEAST_SLOTS = 5
 """Slots that live has to deliver meanwhile."""
+LIVE_SLOTS = 20
+"""Slots that live goes on for at least: most have rows, not all."""
 LIVE_P99_S = 2.0
 QUERY = "subscription { positionChanges { nodes { slot } } }"
 
@@ -143,7 +145,7 @@ async def _heal(
         async with asyncio.timeout(PATIENCE_S):
             # Those that are confirmed by now, however late their rows come.
             confirmed = await chain.confirmed()
-            while not await _arrived(database, stream, began, max(confirmed, began + LEAST_SLOTS), arrivals):
+            while not await _arrived(database, stream, began, max(confirmed, began + LIVE_SLOTS), arrivals):
                 for task in beside:
                     assert not task.done(), task.result()
                 await asyncio.sleep(0.05)
