@@ -70,7 +70,9 @@ def _usage(error: TyperException) -> int:
     message = error.format_message().rstrip(".")
     # Empty where a group was called without a command, which has printed its help already.
     if message:
-        print(f"heliograph: {message}; see heliograph --help", file=sys.stderr)
+        context = getattr(error, "ctx", None)
+        command = "heliograph" if context is None else context.command_path
+        print(f"heliograph: {message}; see {command} --help", file=sys.stderr)
     return error.exit_code
 
 

@@ -24,7 +24,9 @@ def key_add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What it is for.")],
     rate: Annotated[
         int | None,
-        typer.Option("--rate", min=1, help="Requests a minute; without it, as the settings say."),
+        typer.Option(
+            "--rate", min=1, max=2**31 - 1, help="Requests a minute; without it, as the settings say."
+        ),
     ] = None,
     days: Annotated[
         int | None,

@@ -184,7 +184,9 @@ class Executor:
                 raise RequestError(
                     [
                         coded(
-                            "subscriptions need a WebSocket (graphql-transport-ws) on this address", BAD_INPUT
+                            "subscriptions need a WebSocket (graphql-transport-ws) on this address, "
+                            "or the header accept: text/event-stream",
+                            BAD_INPUT,
                         )
                     ]
                 )

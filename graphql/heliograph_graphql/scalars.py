@@ -31,11 +31,9 @@ def parse_decimal(value: object) -> Decimal:
             number = Decimal(value)
         except (decimal.InvalidOperation, ValueError):
             raise GraphQLError(f'{_shown(value)} is no decimal number: pass text such as "1.5"') from None
-        if (
-            not number.is_finite()
-            or len(number.as_tuple().digits) > _MOST_DIGITS
-            or abs(number.adjusted()) > _MOST_DIGITS
-        ):
+        if not number.is_finite():
+            raise GraphQLError(f'{_shown(value)} is no decimal number: pass text such as "1.5"')
+        if len(number.as_tuple().digits) > _MOST_DIGITS or abs(number.adjusted()) > _MOST_DIGITS:
             raise GraphQLError(f"{_shown(value)} is out of range: pass at most {_MOST_DIGITS} digits")
         return number
     raise GraphQLError(f'{_shown(value)} is no decimal number: pass text such as "1.5"')

@@ -28,7 +28,7 @@ class ParquetSink:
             import pyarrow
         except ImportError:
             raise SettingsError(
-                "Parquet needs pyarrow: run pip install 'heliograph[parquet]', or use --format csv"
+                "Parquet needs pyarrow: run pip install pyarrow in the environment of Heliograph, or use --format csv"
             ) from None
         self._arrow = pyarrow
         self._file = file

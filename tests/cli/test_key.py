@@ -41,3 +41,11 @@ def test_a_key_that_is_not_there_is_said_in_one_line(
     )
     assert run(["key", "add", " ", "--database", database_url]) == 2
     assert "names nothing" in capsys.readouterr().err
+
+
+def test_a_rate_that_no_column_holds_is_refused_where_it_is_asked_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["key", "add", "us", "--rate", str(2**31)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "--rate" in line and line.endswith("; see heliograph key add --help")

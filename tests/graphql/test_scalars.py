@@ -52,7 +52,12 @@ def test_what_is_no_64_bit_integer_is_refused(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [('"abc"', "'abc' is no decimal number"), ("LONG", "enum value stands where text")]
+    ("text", "said"),
+    [
+        ('"abc"', "'abc' is no decimal number"),
+        ('"NaN"', "'NaN' is no decimal number"),
+        ("LONG", "enum value stands where text"),
+    ],
 )
 def test_a_literal_that_is_refused_says_where_it_stands(text: str, said: str) -> None:
     parse_literal = SCALARS[DecimalText].parse_literal

@@ -43,10 +43,17 @@ async def list_all(settings: Settings) -> int:
     async with opened(settings.database) as store:
         analysts = await in_thread(lambda: list_analysts(store.url), name="list analysts")
     for one in analysts:
-        print(f"{one.name}  {one.connections} connections, {one.timeout} a statement")
+        print(f"{one.name}  {one.connections} connections, {_limit(one.timeout)} a statement")
     if not analysts:
         print("no analysts yet: add one with `heliograph analyst add`")
     return 0
+
+
+def _limit(timeout: str) -> str:
+    """A statement_timeout as people read it: PostgreSQL means milliseconds where it keeps no unit, and by 0 none."""
+    if timeout == "0":
+        return "any time"
+    return f"{int(timeout) / 1000:g} s" if timeout.isdecimal() else timeout
 
 
 async def remove(settings: Settings, name: str) -> int:

@@ -108,6 +108,8 @@ def _opened(output: str, kind: Format, *, overwrite: bool) -> Iterator[BinaryIO]
         raise SettingsError(
             f"{output} exists: choose another name with --output, or replace it with --overwrite"
         )
+    if not place.parent.is_dir():
+        raise SettingsError(f"{output} cannot be written: there is no folder {place.parent}; make it first")
     handle, name = tempfile.mkstemp(prefix=f".{place.name}.", suffix=".part", dir=place.parent)
     try:
         with os.fdopen(handle, "wb") as file:
