@@ -30,6 +30,7 @@ HIDDEN = {
         "leader_expires",
         "leader_renewed",
         "idl_count",
+        "objects_from_seq",
         "log_events",
         "instructions",
         "retained_from",

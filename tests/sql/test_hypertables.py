@@ -31,6 +31,7 @@ CANONICAL = {
     "perps.funding_payments",
     "perps.funding_rates",
     "perps.liquidations",
+    "perps.flows",
     "perps.oracle_prices",
     "perps.position_changes",
     "perps.trades",
