@@ -159,5 +159,14 @@ class EventStreams:
 
 
 def accepts_events(http: HttpRequest) -> bool:
-    """Whether the client asks for Server-Sent Events."""
-    return MEDIA_TYPE in http.headers.get("accept", "").lower()
+    """Whether the client takes Server-Sent Events."""
+    return MEDIA_TYPE in _accepted(http)
+
+
+def prefers_events(http: HttpRequest) -> bool:
+    """Whether it takes nothing else: most GraphQL clients name events beside JSON, and want JSON where one answer is all."""
+    return _accepted(http) == {MEDIA_TYPE}
+
+
+def _accepted(http: HttpRequest) -> set[str]:
+    return {each.partition(";")[0].strip() for each in http.headers.get("accept", "").lower().split(",")}

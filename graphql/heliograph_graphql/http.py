@@ -6,13 +6,13 @@ from typing import Any
 
 import msgspec
 import orjson
-from graphql import GraphQLError
+from graphql import GraphQLError, OperationType
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import HTMLResponse, Response
 
 from heliograph_core.errors import HeliographError
-from heliograph_graphql.event_stream import EventStreams, accepts_events
+from heliograph_graphql.event_stream import EventStreams, accepts_events, prefers_events
 from heliograph_graphql.executor import Answer, Executor, Request
 from heliograph_graphql.failures import BAD_REQUEST, RequestError, http_status, refuse, show
 from heliograph_graphql.gateway.keys import OPERATION_PARAMETERS
@@ -85,15 +85,19 @@ class GraphQLEndpoint:
         return await self._answer(http, request)
 
     async def _answer(self, http: HttpRequest, request: Request) -> Response:
-        if not accepts_events(http):
-            return _respond(await self._executor.execute(request), http)
         try:
-            return await self._events.respond(http, request)
+            if prefers_events(http) or (accepts_events(http) and self._is_subscription(request)):
+                return await self._events.respond(http, request)
+            return _respond(await self._executor.execute(request), http)
         except RequestError as error:
             return _respond(Answer(orjson.dumps({"errors": error.errors}), error.status), http)
         except (GraphQLError, HeliographError) as error:
             shown = [show(error)]
             return _respond(Answer(orjson.dumps({"errors": shown}), http_status(shown)), http)
+
+    def _is_subscription(self, request: Request) -> bool:
+        operation = self._executor.documents.operation(request.query, request.operation_name)
+        return operation.kind is OperationType.SUBSCRIPTION
 
 
 async def _body(http: HttpRequest) -> bytes:

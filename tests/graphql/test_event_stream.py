@@ -161,6 +161,23 @@ async def test_a_query_is_one_event_and_complete(ledger: Ledger, servers: Server
         assert await stream.next() is None
 
 
+async def test_a_client_that_takes_json_too_gets_events_for_subscriptions_alone(
+    ledger: Ledger, servers: Servers
+) -> None:
+    """As urql asks for everything."""
+    server = await servers.start()
+    accept = "application/graphql-response+json, application/json, text/event-stream, multipart/mixed"
+    url = f"http://127.0.0.1:{server.port}/graphql"
+    async with httpx2.AsyncClient(trust_env=False, headers={"accept": accept}) as client:
+        answer = await client.post(url, json={"query": "{ trades { totalCount } }"})
+        assert answer.headers["content-type"].startswith("application/graphql-response+json")
+        assert answer.json() == {"data": {"trades": {"totalCount": 0}}}
+        async with client.stream("POST", url, json={"query": QUERY}) as response:
+            assert response.headers["content-type"].startswith("text/event-stream")
+        wrong = await client.post(url, json={"query": "subscription { nothing { seq } }"})
+        assert wrong.status_code == 400 and "application/" in wrong.headers["content-type"]
+
+
 async def test_an_operation_that_cannot_run_is_an_answer_and_no_stream(servers: Servers) -> None:
     server = await servers.start()
     async with listening(server, query="subscription { nothing { seq } }") as stream:
