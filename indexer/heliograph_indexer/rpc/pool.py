@@ -310,6 +310,8 @@ class Pin:
         self._pool = pool
         self._member = member
         self._errors: dict[_Member, RpcError] = {}
+        self.exhausted = False
+        """Whether every endpoint has failed at this errand before, and it began anew."""
 
     @property
     def endpoint(self) -> str:
@@ -328,9 +330,13 @@ class Pin:
 
     @property
     def refused(self) -> RpcError | None:
-        """An error of the errand where no endpoint left any hope, None otherwise."""
+        """An error of the errand where no endpoint left any hope, None otherwise.
+
+        A signature to page by that one does not know leaves hope: paging begins anew by another.
+        """
         errors = list(self._errors.values())
-        return None if not errors or any(error.retry for error in errors) else errors[0]
+        hope = any(error.retry or error.code == faults.UNKNOWN_CURSOR for error in errors)
+        return None if not errors or hope else errors[0]
 
     async def call(
         self,
@@ -371,11 +377,13 @@ class Pin:
     def begin_anew(self) -> bool:
         """Every endpoint failed: all may be tried again. Whether this moved it."""
         self._errors.clear()
+        self.exhausted = True
         return self._move_to(self._pool._best(()))
 
     def settled(self) -> None:
         """The errand is done."""
         self._errors.clear()
+        self.exhausted = False
 
     def leave_if_ill(self) -> bool:
         """Moves to an endpoint that is well, where this one is not. Whether it moved."""

@@ -98,9 +98,11 @@ class RpcSource:
                 if last is not None and not skipped and proof.slot > last:
                     skipped = True
                     await skip_above(node, last, proof.slot, listings)
+                # Where one node does not know a cursor and the others refuse, only a walk without it goes on.
+                give_up = pin.last_resort or pin.exhausted
                 for listing in listings:
                     if listing.complete_through < proof.through:
-                        await listing.extend(proof.through, give_up_cursors=pin.last_resort)
+                        await listing.extend(proof.through, give_up_cursors=give_up)
             except RpcError as error:
                 await self._elsewhere(pin, error, listings, backoff, opened)
                 continue

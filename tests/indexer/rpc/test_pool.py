@@ -13,6 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from heliograph_core.errors import RpcError, RpcRefused, RpcUnavailable
+from heliograph_indexer.rpc import faults
 from heliograph_indexer.rpc.client import Call, RpcClient
 from heliograph_indexer.rpc.pool import Pool
 from heliograph_indexer.settings import RpcSettings
@@ -333,6 +334,18 @@ async def test_a_pin_tells_when_nobody_leaves_hope(endpoints: Any) -> None:
         assert str(pin.refused) == "pruned here"
         pin.settled()
         assert pin.refused is None and not pin.last_resort
+
+
+async def test_a_cursor_that_one_endpoint_does_not_know_leaves_hope(endpoints: Any) -> None:
+    async with pool_of(endpoints) as (pool, _, _):
+        pin = pool.pin()
+        assert pin.fail(RpcRefused("no such signature", code=faults.UNKNOWN_CURSOR))
+        assert not pin.fail(RpcRefused("pruned there"))
+        assert pin.refused is None and not pin.exhausted
+        pin.begin_anew()
+        assert pin.exhausted
+        pin.settled()
+        assert not pin.exhausted
 
 
 async def test_an_endpoint_that_falls_ill_and_recovers_is_a_line_each(endpoints: Any) -> None:

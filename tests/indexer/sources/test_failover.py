@@ -238,6 +238,30 @@ async def test_a_cursor_that_only_one_node_knows_costs_no_row(world: Any, manner
     assert {kind for kind, _, _ in world.incidents} <= {"anchor_lost", "late_row", "record_changed"}
 
 
+@pytest.mark.parametrize("keeps", ["no history", "few slots"])
+async def test_a_cursor_that_a_fork_took_is_given_up_where_the_other_node_refuses(
+    world: Any, keeps: str
+) -> None:
+    """One node answers that it does not know the signature, the other that it keeps no history: neither is the end."""
+    second = await world.second()
+    world.chain.finalized_lag = 20
+    world.traffic(60, skips=0)
+    stream = world.source().spans(FIRST, None)
+    spans: list[Any] = []
+    await through(world, stream, spans, world.confirmed)
+    closed = spans[-1].last
+    world.chain.drop(range(closed - 5, closed + 1))
+    if keeps == "no history":
+        second.view.history = False
+    else:
+        second.view.keep_slots = 2
+    world.traffic(10, skips=0)
+    after: list[Any] = []
+    await through(world, stream, after, world.confirmed)
+    await stream.aclose()
+    world.check(after, closed + 1)
+
+
 async def test_a_null_transaction_is_fetched_from_another_node_at_once(world: Any) -> None:
     await world.second()
     world.node.faults.on("request", Reaction(rewrite=lambda _: None), methods={"getTransaction"})
