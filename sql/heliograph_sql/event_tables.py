@@ -161,9 +161,10 @@ class EventTable(msgspec.Struct, frozen=True):
 
     def _values(self, rows: Sequence[Mapping[Any, Any]], since: Sequence[int]) -> Columns:
         found = [self.orders.get(each, self.orders[self.layout.since]) for each in set(since)]
-        if len(found) == 1:
+        if rows and len(found) == 1 and len(found[0]) > 1:
             try:
-                return [list(map(itemgetter(name), rows)) for name in found[0]]
+                # A row at a time: its values lie together.
+                return list(zip(*map(itemgetter(*found[0]), rows), strict=True))
             except KeyError:
                 # A column of another IDL asks for None, which no field is called.
                 return [[row.get(name) for row in rows] for name in found[0]]
