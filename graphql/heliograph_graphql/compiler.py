@@ -51,6 +51,7 @@ from heliograph_graphql.plan import (
 )
 from heliograph_graphql.selection import Fields, Selections
 from heliograph_graphql.settings import ApiSettings
+from heliograph_graphql.transaction_state import MESSAGE, ROOT, STATUS, StatusPlan
 from heliograph_graphql.types import DEFAULT_FIRST
 
 # PostgreSQL cuts longer names, which would make two response keys one.
@@ -93,7 +94,7 @@ class Compiler:
         fields = work.selections.collect([operation.definition.selection_set], {root.name})
         return {key: work.root(key, nodes, root) for key, nodes in fields.items()}
 
-    def subscription(self, operation: Operation, variables: Variables) -> LivePlan:
+    def subscription(self, operation: Operation, variables: Variables) -> LivePlan | StatusPlan:
         """The operation's only field. Raises GraphQLError."""
         work = self._work(operation, variables)
         root = cast(GraphQLObjectType, self._schema.subscription_type)
@@ -103,6 +104,8 @@ class Compiler:
         ((key, nodes),) = fields.items()
         if nodes[0].name.value == "__typename":
             raise GraphQLError("a subscription selects a field, not __typename")
+        if nodes[0].name.value == ROOT:
+            return work.statuses(key, nodes, root)
         return work.live(key, nodes, root)
 
     def _work(self, operation: Operation, variables: Variables) -> _Work:
@@ -224,6 +227,19 @@ class _Work:
         where = self._filters.condition(entity, given.get("where")) if entity else All(())
         arguments = {name: given.get(name) for name in ("after", "streams", "history")}
         return LivePlan(key, entity, tuple(items), rows, where, arguments)
+
+    def statuses(self, key: str, nodes: list[FieldNode], parent: GraphQLObjectType) -> StatusPlan:
+        given = self.arguments(parent, nodes[0])
+        items: list[MessageItem] = []
+        for item, found in self._inside(nodes, MESSAGE).items():
+            inner = self._inside(found, STATUS.name)
+            items.append(
+                MessageItem(item, found[0].name.value, tuple((k, n[0].name.value) for k, n in inner.items()))
+            )
+        streams = given.get("streams")
+        return StatusPlan(
+            key, tuple(items), source(given["signatures"]), None if streams is None else source(streams)
+        )
 
     def arguments(self, parent: GraphQLObjectType, node: FieldNode) -> dict[str, object]:
         """The field's arguments, coerced, with references where they come from variables."""

@@ -21,7 +21,7 @@ from starlette.responses import Response, StreamingResponse
 from heliograph_core.errors import CursorError, HeliographError
 from heliograph_graphql.executor import Executor, Request
 from heliograph_graphql.failures import RequestError, show
-from heliograph_graphql.hub import Feed, Hub, slow
+from heliograph_graphql.hub import EndingFeed, Feed, Hub, slow
 from heliograph_graphql.outbox import Outbox
 from heliograph_graphql.settings import ApiSettings
 
@@ -59,10 +59,14 @@ class EventStream:
             _log.warning("slow_client", kind=MEDIA_TYPE)
             self.fail(slow(self._cursor))
 
-    async def put(self, payload: str, cursor: str) -> None:
+    async def put(self, payload: str, cursor: str | None) -> None:
         await self.outbox.put(_event(payload, cursor))
         self.messages += 1
         self._cursor = cursor
+
+    def complete(self) -> None:
+        self.outbox.force(_COMPLETE)
+        self.outbox.close()
 
     def fail(self, error: dict[str, Any]) -> None:
         if self._cursor is not None:
@@ -71,8 +75,8 @@ class EventStream:
 
     def end(self, payload: str) -> None:
         """The last result, then `complete`."""
-        self.outbox.force(_event(payload, None) + _COMPLETE)
-        self.outbox.close()
+        self.outbox.force(_event(payload, None))
+        self.complete()
 
     def go_away(self) -> None:
         """The server stops: what waits is sent, then the client connects again and resumes."""
@@ -118,7 +122,9 @@ class EventStreams:
         async for text in self._sent(stream):
             yield text
 
-    async def _follow(self, stream: EventStream, feed: Feed, after: str | None) -> AsyncIterator[str]:
+    async def _follow(
+        self, stream: EventStream, feed: Feed | EndingFeed, after: str | None
+    ) -> AsyncIterator[str]:
         with self._arrived(stream):
             joining = asyncio.create_task(self._join(stream, feed, after))
             try:
@@ -131,7 +137,7 @@ class EventStreams:
                 await asyncio.gather(joining, return_exceptions=True)
                 self._hub.leave(feed, stream)
 
-    async def _join(self, stream: EventStream, feed: Feed, after: str | None) -> None:
+    async def _join(self, stream: EventStream, feed: Feed | EndingFeed, after: str | None) -> None:
         try:
             await self._hub.subscribe(feed, after, stream)
         except RequestError as error:

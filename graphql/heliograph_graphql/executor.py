@@ -34,7 +34,7 @@ from heliograph_graphql.failures import (
     show,
     too_complex,
 )
-from heliograph_graphql.hub import Feed
+from heliograph_graphql.hub import EndingFeed, Feed
 from heliograph_graphql.node_id import entity_of_id
 from heliograph_graphql.object_feed import ObjectFeed, ObjectQuery
 from heliograph_graphql.parameters import LookupParam
@@ -47,6 +47,9 @@ from heliograph_graphql.schema import build_schema
 from heliograph_graphql.settings import ApiSettings
 from heliograph_graphql.sql import WINDOW, Statement, root_statement, window_statement
 from heliograph_graphql.status import Status, read_status
+from heliograph_graphql.transaction_feed import TransactionFeed
+from heliograph_graphql.transaction_state import StatusPlan
+from heliograph_graphql.transaction_watch import TransactionWatch
 from heliograph_graphql.values import shape
 from heliograph_graphql.windows import Windows
 from heliograph_sql.database import Database
@@ -166,13 +169,16 @@ class Executor:
             most_wait_s=settings.min_slot_wait_s,
             poll_interval_s=settings.poll_interval_s,
         )
+        self.transactions = TransactionWatch(
+            self._readers, tail, poll_interval_s=settings.poll_interval_s, most=settings.signatures_followed
+        )
         self._plans: BoundedCache[CompiledQuery] = BoundedCache(settings.plans_cached, _MOST_CHARACTERS)
         self.revision = hashlib.sha256(self.schema.as_str().encode()).hexdigest()[:16]
         """Of the schema: names this one and no other."""
         self.responses = Responses(
             self.revision, settings.response_cache_bytes if settings.response_cache else None
         )
-        self._live: BoundedCache[LiveQuery | ObjectQuery] = BoundedCache(
+        self._live: BoundedCache[LiveQuery | ObjectQuery | StatusPlan] = BoundedCache(
             settings.plans_cached, _MOST_CHARACTERS
         )
 
@@ -205,11 +211,14 @@ class Executor:
             errors = [show(error)]
             return _refusal(errors, http_status(errors))
 
-    def feed(self, request: Request) -> tuple[Feed, str | None]:
+    def feed(self, request: Request) -> tuple[Feed | EndingFeed, str | None]:
         """What a subscription follows, and the cursor it resumes from. Raises RequestError, GraphQLError."""
         operation = self.documents.operation(request.query, request.operation_name)
         variables = self.documents.variables(operation, request.variables)
         query = self._live_query(operation, variables)
+        if isinstance(query, StatusPlan):
+            most = self.settings.signatures_per_subscription
+            return TransactionFeed(query, variables.values, self.transactions, most), None
         after = read(source(query.plan.arguments["after"]), variables.values)
         plan, settings = query.plan, self.settings
         self._check_rows(
@@ -224,13 +233,16 @@ class Executor:
         )
         return feed, None if after is None else str(after)
 
-    def _live_query(self, operation: Operation, variables: Variables) -> LiveQuery | ObjectQuery:
+    def _live_query(self, operation: Operation, variables: Variables) -> LiveQuery | ObjectQuery | StatusPlan:
         key = _key(operation, variables)
         known = self._live.get(key)
         if known is None:
             plan = self.compiler.subscription(operation, variables)
-            make = ObjectQuery if plan.entity is not None and plan.entity.followed else LiveQuery
-            known = make(plan, self.catalog)
+            if isinstance(plan, StatusPlan):
+                known = plan
+            else:
+                make = ObjectQuery if plan.entity is not None and plan.entity.followed else LiveQuery
+                known = make(plan, self.catalog)
             self._live.put(key, known, len(repr(key)) + known.characters)
         return known
 

@@ -50,6 +50,12 @@ def refuse(message: str, code: str, status: int = 400) -> RequestError:
     return RequestError([coded(message, code)], status)
 
 
+def no_stream(name: str, known: Iterable[str]) -> RequestError:
+    return refuse(
+        f"there is no stream {name[:60]!r}: there are {', '.join(sorted(known)) or 'none'}", BAD_INPUT
+    )
+
+
 def too_complex(message: str) -> GraphQLError:
     return GraphQLError(message, extensions={"code": TOO_COMPLEX})
 

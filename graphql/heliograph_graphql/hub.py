@@ -7,6 +7,7 @@ without an await in between, so that nothing is missing and nothing comes twice.
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -14,7 +15,7 @@ import structlog
 
 from heliograph_core.cursor import StreamPosition, decode_stream, encode_stream
 from heliograph_core.errors import CursorError, DatabaseError, DatabaseUnavailable
-from heliograph_graphql.failures import BAD_INPUT, CURSOR_EXPIRED, coded, is_timeout, refuse, show
+from heliograph_graphql.failures import CURSOR_EXPIRED, coded, is_timeout, no_stream, show
 from heliograph_graphql.render import is_whole
 from heliograph_sql.database import Database
 from heliograph_sql.queries import load
@@ -33,8 +34,11 @@ class Receiver(Protocol):
     def offer(self, payload: str, cursor: str) -> None:
         """Takes a live message at once, or gives the client up as too slow."""
 
-    async def put(self, payload: str, cursor: str) -> None:
-        """Takes a replayed message when there is room."""
+    async def put(self, payload: str, cursor: str | None) -> None:
+        """Takes a message when there is room. cursor: None where there is nothing to resume from."""
+
+    def complete(self) -> None:
+        """Ends the subscription: all was told."""
 
     def fail(self, error: dict[str, Any]) -> None:
         """Ends the subscription with an error."""
@@ -81,6 +85,14 @@ class Feed(Protocol):
         """The payload and its cursor. positions: of all streams asked, the chunk's included."""
 
 
+class EndingFeed(ABC):
+    """A subscription that is told apart from the log and ends by itself."""
+
+    @abstractmethod
+    async def tell(self, receiver: Receiver) -> None:
+        """Tells all that there is to tell. Raises RequestError, DatabaseError."""
+
+
 class _Group:
     """Everyone who follows one feed."""
 
@@ -124,11 +136,15 @@ class Hub:
 
     # -- subscribers
 
-    async def subscribe(self, feed: Feed, after: str | None, receiver: Receiver) -> None:
-        """Replays what `after` has missed and joins; returns once the subscription is live.
+    async def subscribe(self, feed: Feed | EndingFeed, after: str | None, receiver: Receiver) -> None:
+        """Replays what `after` has missed and joins; returns once the subscription is live, or has ended where it ends by itself.
 
         Raises RequestError, CursorError (expired or forged), DatabaseError.
         """
+        if isinstance(feed, EndingFeed):
+            await feed.tell(receiver)
+            receiver.complete()
+            return
         await self._started.wait()
         self._check_streams(feed)
         positions = await self._begin(feed, after)
@@ -148,7 +164,10 @@ class Hub:
                 if feed.wants_stream(stream):
                     await self._replay(feed, stream, positions, receiver)
 
-    def leave(self, feed: Feed, receiver: Receiver) -> None:
+    def leave(self, feed: Feed | EndingFeed, receiver: Receiver) -> None:
+        """Whoever is in `subscribe` still leaves by cancelling it."""
+        if isinstance(feed, EndingFeed):
+            return
         group = self._groups.get(feed.key)
         if group is not None:
             group.members.pop(receiver, None)
@@ -158,8 +177,7 @@ class Hub:
     def _check_streams(self, feed: Feed) -> None:
         unknown = sorted((feed.streams or frozenset()) - set(self._positions))
         if unknown:
-            known = ", ".join(sorted(self._positions)) or "none"
-            raise refuse(f"there is no stream {unknown[0][:60]!r}: there are {known}", BAD_INPUT)
+            raise no_stream(unknown[0], self._positions)
 
     async def _begin(self, feed: Feed, after: str | None) -> dict[str, StreamPosition]:
         wanted = [stream for stream in self._positions if feed.wants_stream(stream)]

@@ -22,7 +22,7 @@ from heliograph_core.errors import CursorError, HeliographError
 from heliograph_graphql.executor import Executor, Request
 from heliograph_graphql.failures import BAD_INPUT, TOO_MANY, RequestError, show
 from heliograph_graphql.gateway.keys import Admission
-from heliograph_graphql.hub import Feed, Hub, slow
+from heliograph_graphql.hub import EndingFeed, Feed, Hub, slow
 from heliograph_graphql.settings import ApiSettings
 from heliograph_graphql.socket_client import SocketClient
 from heliograph_graphql.topics import HEAD, TAIL, TOPICS, Topic, join_cursors, requests
@@ -40,7 +40,7 @@ class _Part:
         self._subscription = subscription
         self._root = root
         self.cursor: str | None = None
-        self.feed: Feed | None = None
+        self.feed: Feed | EndingFeed | None = None
 
     def began(self, cursor: str) -> None:
         self.cursor = cursor
@@ -53,16 +53,19 @@ class _Part:
         else:
             client.give_up()
 
-    async def put(self, payload: str, cursor: str) -> None:
+    async def put(self, payload: str, cursor: str | None) -> None:
         client = self._subscription.client
         await client.outbox.put(self._frame(payload, cursor))
         client.messages += 1
         self.cursor = cursor
 
+    def complete(self) -> None:
+        raise NotImplementedError("no topic ends by itself")
+
     def fail(self, error: dict[str, Any]) -> None:
         self._subscription.client.end(self._subscription, error)
 
-    def _frame(self, payload: str, cursor: str) -> str:
+    def _frame(self, payload: str, cursor: str | None) -> str:
         # The other part's frames stand before this one, so its cursor covers them.
         all_ = join_cursors([cursor if part is self else part.cursor for part in self._subscription.parts])
         return f'{self._subscription.head}"cursor":"{all_}","{self._root}":{payload[HEAD:-TAIL]}}}'

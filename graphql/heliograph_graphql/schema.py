@@ -17,9 +17,11 @@ from heliograph_graphql.message import DISCARD, ENVELOPE, OBJECT_ENVELOPE, REMOV
 from heliograph_graphql.passthrough import PassThrough
 from heliograph_graphql.scalars import SCALARS, SlotNumber
 from heliograph_graphql.status import Status, StatusReader
+from heliograph_graphql.transaction_state import MESSAGE, ROOT, SNAPSHOT, STATUS
 from heliograph_graphql.types import Node, Resolvers, Types, new_class, set_attribute
 
 _AFTER = "Resume behind the message with this cursor: what was missed is replayed, then live."
+_STREAMS = "Only these streams; all by default."
 _HISTORY = "Also send rows of backfill and replay."
 
 
@@ -162,11 +164,34 @@ def _subscription(catalog: Catalog, types: Types) -> Any:
         strawberry.type(update, name=update.__name__, description=f"What changed among {entity.root}.")
         text = f"{entity.description} All that match first, then each that changes, whole."
         _set(cls, entity.root, _live(text, update, types.where(entity), history=False))
+    _set(cls, ROOT, _statuses(types))
     commit = new_class("CommitMessage")
     _envelope(commit, types, discard)
     strawberry.type(commit, name="CommitMessage", description="One commit of the log.")
     _set(cls, "commits", _live("Every commit, without rows.", commit, None))
     return strawberry.type(cls, name="Subscription", description="Everything that can be followed live.")
+
+
+def _statuses(types: Types) -> Any:
+    message: Any = new_class(MESSAGE)
+    set_attribute(message, SNAPSHOT.key, types.inputs.output(SNAPSHOT), SNAPSHOT.text)
+    set_attribute(
+        message, "nodes", list_of(types.part(STATUS)), "All of them first, then each that stands otherwise."
+    )
+    strawberry.type(message, name=MESSAGE, description="Where transactions stand.")
+
+    def resolve(self: Any, signatures: Any, streams: Any = UNSET) -> Any:
+        raise NotImplementedError("subscriptions are served by heliograph_graphql.websocket")
+
+    resolve.__annotations__ = {
+        "signatures": Annotated[
+            list[str], strawberry.argument(description="Of the transactions, base58, at most 100.")
+        ],
+        "streams": Annotated[list[str] | None, strawberry.argument(description=_STREAMS)],
+        "return": AsyncIterator[message],
+    }
+    text = "Follows transactions until all are final, and then ends; whoever connects again is told anew where they stand."
+    return strawberry.subscription(resolver=resolve, description=text)
 
 
 def _envelope(message: Any, types: Types, discard: Any) -> None:
@@ -185,9 +210,7 @@ def _live(description: str, message: Any, where: Any, *, history: bool = True) -
 
     arguments = {
         "after": Annotated[str | None, strawberry.argument(description=_AFTER)],
-        "streams": Annotated[
-            list[str] | None, strawberry.argument(description="Only these streams; all by default.")
-        ],
+        "streams": Annotated[list[str] | None, strawberry.argument(description=_STREAMS)],
     }
     if history:
         arguments["history"] = Annotated[bool | None, strawberry.argument(description=_HISTORY)]

@@ -64,6 +64,10 @@ class ApiSettings:
     """Origins that browsers may call from (CORS); `*` is any."""
     subscriptions_per_connection: int = 100
     """Most subscriptions on one WebSocket connection."""
+    signatures_per_subscription: int = 100
+    """Most transactions that one `transactionStatus` follows."""
+    signatures_followed: int = 10_000
+    """Most transactions that all `transactionStatus` of one process follow at the same time."""
     queue_messages: int = 1000
     """Messages that may wait for one WebSocket client; one more and it is closed as too slow."""
     queue_bytes: int = 16 * 1024 * 1024

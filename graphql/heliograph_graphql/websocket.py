@@ -20,7 +20,7 @@ from heliograph_graphql.executor import Executor, Request
 from heliograph_graphql.failures import TOO_MANY, RequestError, coded, show
 from heliograph_graphql.gateway.keys import Admission, sent_key
 from heliograph_graphql.gateway.persisted import PersistedOperations
-from heliograph_graphql.hub import Feed, Hub, slow
+from heliograph_graphql.hub import EndingFeed, Feed, Hub, slow
 from heliograph_graphql.settings import ApiSettings
 from heliograph_graphql.socket_client import Closed, SocketClient
 
@@ -52,7 +52,7 @@ class _Subscription:
         self._head = f'{{"id":{orjson.dumps(name).decode()},"type":"next","payload":'
         self.cursor: str | None = None
         """Where to resume: behind the last message, before the first one where the subscription began."""
-        self.feed: Feed | None = None
+        self.feed: Feed | EndingFeed | None = None
         self.task: asyncio.Task[None] | None = None
 
     def began(self, cursor: str) -> None:
@@ -65,10 +65,13 @@ class _Subscription:
         else:
             self._connection.give_up()
 
-    async def put(self, payload: str, cursor: str) -> None:
+    async def put(self, payload: str, cursor: str | None) -> None:
         await self._connection.outbox.put(self._head + payload + "}")
         self._connection.messages += 1
         self.cursor = cursor
+
+    def complete(self) -> None:
+        self._connection.complete(self)
 
     def fail(self, error: dict[str, Any]) -> None:
         self._connection.end(self, [error])
@@ -122,6 +125,11 @@ class Connection(SocketClient):
             for error in errors:
                 error["extensions"].setdefault("cursor", subscription.cursor)
         self.outbox.force(_frame(subscription.name, "error", errors))
+
+    def complete(self, subscription: _Subscription) -> None:
+        """Ends one operation: all was told."""
+        self._forget(subscription)
+        self.outbox.force(f'{{"id":{orjson.dumps(subscription.name).decode()},"type":"complete"}}')
 
     async def receive(self) -> None:
         try:
@@ -224,9 +232,8 @@ class Connection(SocketClient):
         if body.startswith('{"errors"'):
             self.end(subscription, orjson.loads(body)["errors"])
             return
-        await subscription.put(body, "")
-        self._forget(subscription)
-        await self.outbox.put(f'{{"id":{orjson.dumps(subscription.name).decode()},"type":"complete"}}')
+        await subscription.put(body, None)
+        subscription.complete()
 
     def _forget(self, subscription: _Subscription) -> None:
         self._subscriptions.pop(subscription.name, None)

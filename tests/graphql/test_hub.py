@@ -12,7 +12,7 @@ import pytest
 
 from heliograph_core.cursor import StreamPosition, encode_stream
 from heliograph_graphql.executor import Executor, Request
-from heliograph_graphql.hub import Feed, Hub
+from heliograph_graphql.hub import EndingFeed, Feed, Hub
 from heliograph_graphql.settings import ApiSettings
 from heliograph_sql.database import Database
 from heliograph_sql.tail import Tail
@@ -38,8 +38,12 @@ class Receiver:
         self.cursor = cursor
         self.grown.set()
 
-    async def put(self, payload: str, cursor: str) -> None:
+    async def put(self, payload: str, cursor: str | None) -> None:
+        assert cursor is not None
         self.offer(payload, cursor)
+
+    def complete(self) -> None:
+        raise AssertionError("it goes on")
 
     def fail(self, error: dict[str, Any]) -> None:
         raise AssertionError(error)
@@ -67,7 +71,9 @@ async def running(database: Database) -> AsyncIterator[Hub]:
 
 def feed_of(database: Database, after: str, **settings: Any) -> Feed:
     executor = Executor(database, ApiSettings(**settings))
-    return executor.feed(Request(TRADES, None, {"after": after}))[0]
+    found, _ = executor.feed(Request(TRADES, None, {"after": after}))
+    assert not isinstance(found, EndingFeed)
+    return found
 
 
 class Slow:

@@ -14,7 +14,7 @@ from tests.graphql.conftest import Ledger, time_of
 from tests.graphql.test_hub import ALL_SEEN, Receiver, feed_of, running
 
 from heliograph_graphql.executor import Executor, Request
-from heliograph_graphql.hub import Feed
+from heliograph_graphql.hub import EndingFeed, Feed
 from heliograph_graphql.settings import ApiSettings
 from heliograph_sql.database import Database
 from heliograph_sql.object_log import forget_changes
@@ -48,8 +48,12 @@ class Holder:
         self.cursor = cursor
         self._grown.set()
 
-    async def put(self, payload: str, cursor: str) -> None:
+    async def put(self, payload: str, cursor: str | None) -> None:
+        assert cursor is not None
         self.offer(payload, cursor)
+
+    def complete(self) -> None:
+        raise AssertionError("it goes on")
 
     def fail(self, error: dict[str, Any]) -> None:
         raise AssertionError(error)
@@ -66,7 +70,9 @@ class Holder:
 
 
 def followed(executor: Executor, text: str, **variables: Any) -> tuple[Feed, str | None]:
-    return executor.feed(Request(text, None, variables))
+    feed, after = executor.feed(Request(text, None, variables))
+    assert not isinstance(feed, EndingFeed)
+    return feed, after
 
 
 async def change(ledger: Ledger, *statements: tuple[Any, ...], kind: str = "accounts") -> None:

@@ -12,7 +12,7 @@ from graphql import GraphQLError
 from tests.graphql.conftest import Ledger, time_of
 
 from heliograph_graphql.executor import Executor, Request
-from heliograph_graphql.hub import Feed
+from heliograph_graphql.hub import EndingFeed, Feed
 from heliograph_graphql.settings import ApiSettings
 from heliograph_sql.database import Database
 from heliograph_sql.queries import load
@@ -58,7 +58,9 @@ def feed(executor: Executor, where: str, variables: dict[str, Any]) -> Feed:
     written = set(re.findall(r"\$\w+", f"{where} $first"))
     used = [each for each in VARIABLES.split(", ") if each.split(":")[0] in written]
     text = f"subscription ({', '.join(used)}) {{ trades{arguments} {{ {SELECTION} }} }}"
-    return executor.feed(Request(text, None, variables))[0]
+    found, _ = executor.feed(Request(text, None, variables))
+    assert not isinstance(found, EndingFeed)
+    return found
 
 
 async def committed(ledger: Ledger, draw: random.Random) -> Commit:

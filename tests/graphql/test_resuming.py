@@ -147,11 +147,15 @@ class Inbox:
         self.live += 1
         self._waiting.put_nowait((payload, cursor))
 
-    async def put(self, payload: str, cursor: str) -> None:
+    async def put(self, payload: str, cursor: str | None) -> None:
+        assert cursor is not None
         self.replayed += 1
         self._waiting.put_nowait((payload, cursor))
         if self._slow:
             await self._waiting.join()
+
+    def complete(self) -> None:
+        raise AssertionError("it goes on")
 
     def fail(self, error: dict[str, Any]) -> None:
         raise AssertionError(error)
