@@ -69,6 +69,10 @@ def where(position: Position) -> Place:
     return (position.updated_slot, position.updated_tx_index, position.updated_ordinal)
 
 
+def _opening(position: Position) -> Place:
+    return (position.opened_slot, position.opened_tx_index, position.opened_ordinal)
+
+
 def fold_shown(
     current: Position | None,
     entries: Sequence[E],
@@ -105,7 +109,8 @@ def fold_shown(
         life = mark.sighting.first_slot
         other = shown is not None and position is not None and shown[0] == position.lifecycle
         take(show(position, mark, other_life=other and shown is not None and shown[1] != life))
-        if position is not None:
+        # A moment of before it began showed an earlier one, of which `current` is the successor.
+        if position is not None and _opening(position) <= mark.place:
             shown = position.lifecycle, life
     if at < len(entries):
         take(fold_run(position, entries[at:]))

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from heliograph_core.flow_fold import find_start
 from heliograph_core.records import Flow, Position, PositionChange
-from heliograph_core.showing import marks_of, where
+from heliograph_core.showing import where
 from heliograph_core.sighting import Sighting
 from heliograph_sql.copying import Refused, copy_rows, copy_what_fits
 from heliograph_sql.histories import (
@@ -28,11 +29,13 @@ from heliograph_sql.histories import (
     fetch_changes,
     fetch_entries,
     fetch_entries_behind,
+    find_flowed,
     fold_history,
     place_of,
 )
 from heliograph_sql.plan import RECORD_PLANS
 from heliograph_sql.queries import load
+from heliograph_sql.retained import NOTHING, fold_retained, read_retained
 from heliograph_sql.states import write_positions
 
 REFOLD_CHANGES = 2_000
@@ -58,7 +61,8 @@ async def fold_live(
     """Folds the entries of one batch into the stored positions, and stores the changes that follow from flows.
 
     The caller leads the stream. Left to a refold are keys that are dirty, keys whose stored position is later than an
-    entry here, and keys whose flows tell what the position does not.
+    entry here, keys whose flows tell what the position does not, and those without a position of which earlier flows
+    may tell what these do not.
     """
     if not entries:
         return []
@@ -72,11 +76,16 @@ async def fold_live(
         row["position_key"]: Position(**dict(row))
         for row in await connection.fetch(queries["lock_latest_positions"], stream, clean)
     }
+    begun = {
+        key: place_of(by_key[key][0]) for key in clean if key not in stored and _says_no_base(by_key[key])
+    }
     folded: list[Position] = []
     changes: list[PositionChange] = []
-    late: set[str] = set()
+    late = await find_flowed(connection, stream, begun)
     for key in clean:
         current = stored.get(key)
+        if key in late:
+            continue
         if current is not None and where(current) >= chain_order(by_key[key][0])[:3]:
             late.add(key)
             continue
@@ -139,7 +148,10 @@ async def prepare_refold(
     # A long history takes seconds to fold; live indexing runs in this loop.
     entries = await asyncio.to_thread(entries_by_key, rows)
     folded = await asyncio.to_thread(
-        lambda: {key: _fold_from(begun.get(key), entries.get(key, []), seen.get(key, [])) for key in chosen}
+        lambda: {
+            key: fold_retained(begun.get(key, NOTHING), entries.get(key, []), seen.get(key, []))
+            for key in chosen
+        }
     )
     return [
         Refold(
@@ -195,7 +207,7 @@ async def finish_refold(connection: Any, stream: str, prepared: Sequence[Refold]
     changes: list[PositionChange] = []
     for one in same:
         if one.key in missed:
-            outcome = _fold_from(begun.get(one.key), anew.get(one.key, []), seen.get(one.key, []))
+            outcome = fold_retained(begun.get(one.key, NOTHING), anew.get(one.key, []), seen.get(one.key, []))
         else:
             outcome = _join(one.outcome, later[one.key])
         positions += outcome.positions
@@ -222,7 +234,10 @@ async def finish_refold(connection: Any, stream: str, prepared: Sequence[Refold]
 def _goes_behind(one: Refold, behind: Sequence[Entry]) -> bool:
     """Whether the entries can be folded into what is prepared: an account may have been seen later than they are."""
     positions = one.outcome.positions
-    return not (behind and positions) or where(positions[-1]) < chain_order(behind[0])[:3]
+    if not (behind and positions):
+        # Without a position, what the entries before it told would be lost.
+        return not behind
+    return where(positions[-1]) < chain_order(behind[0])[:3]
 
 
 async def _replace_changes(
@@ -261,12 +276,6 @@ async def _entries_behind(connection: Any, stream: str, prepared: Sequence[Refol
     return entries_by_key(await fetch_entries_behind(connection, stream, places))
 
 
-async def read_retained(connection: Any, stream: str, keys: Sequence[str]) -> dict[str, Position]:
-    """What the positions were right below streams.retained_from, by key; absent where nothing was there."""
-    rows = await connection.fetch(load("retention.sql")["read_retained"], stream, keys)
-    return {row["position_key"]: msgspec.json.decode(row["position"], type=Position) for row in rows}
-
-
 async def read_sightings(connection: Any, stream: str, keys: Sequence[str]) -> dict[str, list[Sighting]]:
     """What accounts showed of the positions, by key; absent where they showed nothing."""
     found: dict[str, list[Sighting]] = {}
@@ -275,18 +284,15 @@ async def read_sightings(connection: Any, stream: str, keys: Sequence[str]) -> d
     return found
 
 
-def _fold_from(base: Position | None, entries: Sequence[Entry], sightings: Sequence[Sighting]) -> Outcome:
-    """Every lifecycle; base: what the position was where the stored entries begin, kept where they leave it alone."""
-    folded = fold_history(base, entries, marks_of(sightings))
-    if base is not None and (not folded.positions or folded.positions[0].lifecycle != base.lifecycle):
-        folded.positions.insert(0, base)
-    return folded
-
-
 def _join(first: Outcome, later: Outcome) -> Outcome:
     replaced = {position.lifecycle for position in later.positions}
     kept = [position for position in first.positions if position.lifecycle not in replaced]
     return Outcome([*kept, *later.positions], [*first.changes, *later.changes], False)
+
+
+def _says_no_base(entries: Sequence[Entry]) -> bool:
+    flows = [entry for entry in entries if isinstance(entry, Flow)]
+    return bool(flows) and find_start(flows) is None
 
 
 def _flowing(entries: dict[str, list[Entry]]) -> set[str]:

@@ -67,6 +67,16 @@ async def find_flowing(connection: Any, stream: str, keys: Sequence[str]) -> lis
     return sorted(row["position_key"] for row in rows)
 
 
+async def find_flowed(connection: Any, stream: str, places: Mapping[str, Place]) -> set[str]:
+    """Those of the keys that have flows before their place, stored or kept of what is past its retention."""
+    if not places:
+        return set()
+    rows = await connection.fetch(
+        load("folding.sql")["find_flowed"], stream, *_columns(sorted(places), places)
+    )
+    return {row["position_key"] for row in rows}
+
+
 async def count_entries(connection: Any, stream: str, keys: Sequence[str]) -> dict[str, int]:
     """How many entries each key has; absent: none."""
     flowing = await find_flowing(connection, stream, keys)

@@ -12,16 +12,15 @@ import asyncio
 import datetime
 from typing import Any
 
-import msgspec
 import structlog
 
 from heliograph_core.errors import DatabaseError, DatabaseUnavailable
 from heliograph_core.records import Flow, PositionChange
-from heliograph_core.showing import marks_of
 from heliograph_sql.database import Database
-from heliograph_sql.folding import read_retained, read_sightings
-from heliograph_sql.histories import Entry, fold_history
+from heliograph_sql.folding import read_sightings
+from heliograph_sql.histories import Entry
 from heliograph_sql.queries import load
+from heliograph_sql.retained import NOTHING, read_retained, retain, write_retained
 from heliograph_sql.settings import StorageSettings
 
 KEYS_AT_ONCE = 500
@@ -132,19 +131,11 @@ class Retention:
     ) -> None:
         before = await read_retained(connection, stream, list(entries))
         seen = await read_sightings(connection, stream, list(entries))
-        folded = [
-            fold_history(before.get(key), its, marks_of(seen.get(key, []), raised)).positions
+        kept = {
+            key: retain(before.get(key, NOTHING), its, seen.get(key, []), raised)
             for key, its in entries.items()
-        ]
-        # Flows may come to no position: a settlement of what closed before anything is known.
-        after = [positions[-1] for positions in folded if positions]
-        await connection.execute(
-            self._queries["retain_positions"],
-            stream,
-            [position.position_key for position in after],
-            [position.lifecycle for position in after],
-            [msgspec.json.encode(position).decode() for position in after],
-        )
+        }
+        await write_retained(connection, stream, kept)
 
     async def _delete(self, schema: str, name: str, cutoff: datetime.datetime) -> None:
         async with self._database.acquire() as connection:

@@ -1259,7 +1259,8 @@ CREATE TABLE heliograph.retained_positions (
     stream text NOT NULL,
     position_key text NOT NULL,
     lifecycle integer NOT NULL,
-    "position" jsonb NOT NULL
+    "position" jsonb,
+    flows jsonb DEFAULT '[]'::jsonb NOT NULL
 );
 
 COMMENT ON TABLE heliograph.retained_positions IS 'What each position was right below streams.retained_from: folding anew begins with it, since the changes before may be gone.';
@@ -1268,9 +1269,11 @@ COMMENT ON COLUMN heliograph.retained_positions.stream IS 'The stream.';
 
 COMMENT ON COLUMN heliograph.retained_positions.position_key IS 'The position''s key.';
 
-COMMENT ON COLUMN heliograph.retained_positions.lifecycle IS 'Its lifecycle at that slot; earlier ones stay as they are.';
+COMMENT ON COLUMN heliograph.retained_positions.lifecycle IS 'Its lifecycle at that slot; earlier ones stay as they are; 0 where there is no position.';
 
-COMMENT ON COLUMN heliograph.retained_positions."position" IS 'The position as of that slot: columns of perps.positions, decimals as text, times as unix seconds.';
+COMMENT ON COLUMN heliograph.retained_positions."position" IS 'The position as of that slot: columns of perps.positions, decimals as text, times as unix seconds; NULL where only flows are kept.';
+
+COMMENT ON COLUMN heliograph.retained_positions.flows IS 'The flows up to that slot, while nothing among them tells the base: rows of perps.flows as above, in chain order; else empty.';
 
 CREATE TABLE heliograph.rollups (
     stream text NOT NULL,

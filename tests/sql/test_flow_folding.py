@@ -243,6 +243,51 @@ async def test_refolding_begins_at_the_floor_and_counts_nothing_below_it(
     assert positions == folded(flows).positions
 
 
+@pytest.mark.parametrize("told_late", [False, True])
+async def test_what_a_later_flow_tells_of_flows_that_retention_took_is_known(
+    database: Database, writer: Writer, epoch: int, make: Any, fetch: Any, told_late: bool
+) -> None:
+    """The last flow alone tells the base; it is there before the floor rises, or comes when the others are gone."""
+    at = [DAY * day + 1 for day in (0, 1, 9)]
+    flows = [
+        flow(make, at[0], 2, 20),
+        flow(make, at[1], 1, 11),
+        flow(make, at[2], -3, 36, base_before=D(3)),
+    ]
+    for one in flows[:2]:
+        await writer.commit(make.batch(one.slot, one.slot, [one]), epoch=epoch)
+    last = make.batch(at[1] + 1, at[2], [flows[2]])
+    if not told_late:
+        await writer.commit(last, epoch=epoch)
+        while await writer.refold(epoch=epoch) is not None:
+            pass
+    noon = await fetch("SELECT to_timestamp($1)", make.time(at[2]) + 43_200)
+    assert await Retention(database, StorageSettings(retention=("*=1",))).keep(noon[0][0])
+    assert await fetch("SELECT retained_from > $1 FROM heliograph.streams", at[1]) == [(True,)]
+    if told_late:
+        await writer.commit(last, epoch=epoch)
+    # The slot is corrected: the key is folded anew from what is left.
+    await writer.rewrite_slots([at[2]], make.batch(at[2], at[2], [flows[2]]), epoch=epoch)
+    while await writer.refold(epoch=epoch) is not None:
+        pass
+    result, whole = await stored(fetch), folded(flows)
+    assert result.positions == whole.positions
+    assert [one for one in result.changes if one.slot == at[2]] == whole.changes[2:]
+    assert whole.positions[0].realized_pnl == 5
+
+
+async def test_what_a_flow_told_before_there_was_a_position_is_known_at_its_opening(
+    writer: Writer, epoch: int, make: Any, fetch: Any
+) -> None:
+    flows = [flow(make, 1, 0, base_after=D(0)), flow(make, 2, 2, 20)]
+    for one in flows:
+        await writer.commit(make.batch(one.slot, one.slot, [one]), epoch=epoch)
+    while await writer.refold(epoch=epoch) is not None:
+        pass
+    assert await stored(fetch) == folded(flows)
+    assert await fetch("SELECT size, complete, settled FROM perps.positions") == [(2, True, True)]
+
+
 def test_runs_join_near_slots_of_one_origin() -> None:
     slots = {1: 100, 2: 100, 30: 107, 90: 120, 91: 121}
     runs = runs_of(slots, {1: "live", 2: "live", 30: "live", 90: "heal"})

@@ -72,6 +72,22 @@ SELECT wanted.key AS position_key
 FROM unnest($2::text[]) AS wanted (key)
 WHERE EXISTS (SELECT FROM perps.flows AS f WHERE f.stream = $1 AND f.position_key = wanted.key);
 
+-- name: find_flowed
+-- Of these keys those that have flows before a place of the chain, or some that were kept of what is past its retention.
+SELECT place.key AS position_key
+FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::integer[], $6::integer[], $7::integer[])
+    AS place (key, block_time, slot, tx_index, ordinal, part)
+WHERE EXISTS (
+    SELECT
+    FROM perps.flows AS f
+    WHERE f.stream = $1
+      AND f.position_key = place.key
+      AND f.block_time <= to_timestamp(place.block_time)
+      AND (f.slot, f.tx_index, f.ordinal, f.part) < (place.slot, place.tx_index, place.ordinal, place.part)
+) OR EXISTS (
+    SELECT FROM heliograph.retained_positions AS r WHERE r.stream = $1 AND r.position_key = place.key
+);
+
 -- name: count_changes
 -- Of those that list_changes lists, and of flows.
 SELECT position_key, count(*) AS changes

@@ -76,15 +76,16 @@ WHERE f.stream = $1 AND f.slot >= $2 AND f.slot < $3 AND f.block_time < $4
 ORDER BY f.position_key, f.slot, f.tx_index, f.ordinal, f.part;
 
 -- name: read_retained
-SELECT position_key, position::text AS position
+SELECT position_key, coalesce(position, 'null')::text AS position, flows::text AS flows
 FROM heliograph.retained_positions
 WHERE stream = $1 AND position_key = ANY ($2::text[]);
 
 -- name: retain_positions
-INSERT INTO heliograph.retained_positions (stream, position_key, lifecycle, position)
-SELECT $1, position_key, lifecycle, position::jsonb
-FROM unnest($2::text[], $3::integer[], $4::text[]) AS given (position_key, lifecycle, position)
-ON CONFLICT (stream, position_key) DO UPDATE SET lifecycle = excluded.lifecycle, position = excluded.position;
+INSERT INTO heliograph.retained_positions (stream, position_key, lifecycle, position, flows)
+SELECT $1, position_key, lifecycle, position::jsonb, flows::jsonb
+FROM unnest($2::text[], $3::integer[], $4::text[], $5::text[]) AS given (position_key, lifecycle, position, flows)
+ON CONFLICT (stream, position_key) DO UPDATE SET
+    lifecycle = excluded.lifecycle, position = excluded.position, flows = excluded.flows;
 
 -- name: retain_balances
 INSERT INTO heliograph.retained_balances (
