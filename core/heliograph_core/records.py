@@ -309,7 +309,8 @@ class Holding(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     account: the address of the account, which may hold several positions (each state of it names all that it holds:
     one that is no longer named is closed). account_slot: of the state. size: base, 0 for a position that is closed
     and whose account is kept. realized_pnl, fees, funding, settled_pnl: since the opening. opened_at: unix seconds; another one
-    means another life. liquidated: how it closed, where it did.
+    means another life. liquidated: how it closed, where it did. rounding: base; a size that differs less from what changes
+    came to differs as the program rounds, and says nothing new.
     """
 
     stream: str
@@ -331,6 +332,7 @@ class Holding(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     settled_pnl: Decimal | None = None
     opened_at: int | None = None
     liquidated: bool = False
+    rounding: Decimal = Decimal(0)
 
 
 class Balance(msgspec.Struct, frozen=True, gc=False, kw_only=True):

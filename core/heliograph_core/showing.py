@@ -230,23 +230,45 @@ def _take(position: Position, mark: Mark) -> Position:
     held = mark.sighting.holding
     if not held.size:
         return _settle(_end(position, mark), held)
-    largest = position.max_size
+    agreed = _agrees(position, held)
     taken = _settle(
         msgspec.structs.replace(
             position,
-            size=held.size,
-            max_size=None if largest is None else max(largest, mark.sighting.max_size),
-            entry_price=position.entry_price if held.entry_price is None else held.entry_price,
+            size=position.size if agreed else held.size,
+            max_size=_largest(position, mark.sighting),
+            entry_price=position.entry_price
+            if held.entry_price is None or (agreed and held.rounding and position.entry_price is not None)
+            else held.entry_price,
             collateral=position.collateral if held.collateral is None else held.collateral,
             liquidation_price=position.liquidation_price
             if held.liquidation_price is None
             else held.liquidation_price,
             entry_quote=_entry_quote(position, held),
+            # Something changed it that nothing told, unless the account has the sums.
+            complete=position.complete and (agreed or position.size is None or _accounts_for_all(held)),
         ),
         held,
     )
     # What changes led to already is no news.
     return position if taken == position else _updated(taken, mark)
+
+
+def _agrees(position: Position, held: Holding) -> bool:
+    """Whether the account tells the size that changes came to."""
+    size = position.size
+    return size is not None and abs(EXACT.subtract(size, held.size)) <= held.rounding
+
+
+def _accounts_for_all(held: Holding) -> bool:
+    """Whether the account gives the sums too: then nothing is missing that no change told."""
+    return held.realized_pnl is not None
+
+
+def _largest(position: Position, sighting: Sighting) -> Decimal | None:
+    largest = position.max_size
+    if largest is None or EXACT.subtract(sighting.max_size, largest) <= sighting.holding.rounding:
+        return largest
+    return sighting.max_size
 
 
 def _entry_quote(position: Position, held: Holding) -> Decimal | None:
@@ -272,17 +294,19 @@ def _settle(position: Position, held: Holding) -> Position:
 
 
 def _end(position: Position, mark: Mark) -> Position:
-    largest = position.max_size
+    # Nothing told what closed it, unless the account has the sums.
+    untold = bool(position.size) and not _accounts_for_all(mark.sighting.holding)
     ended = msgspec.structs.replace(
         position,
         status="closed",
         size=ZERO,
-        max_size=None if largest is None else max(largest, mark.sighting.max_size),
+        max_size=_largest(position, mark.sighting),
         collateral=None if position.collateral is None else ZERO,
         liquidation_price=None,
         entry_quote=None if position.entry_quote is None else ZERO,
         closed_at=mark.at,
         closed_slot=mark.slot,
+        complete=position.complete and not untold,
     )
     return _updated(ended, mark)
 

@@ -71,6 +71,8 @@ class AccountStore:
         self._on_incident = on_incident
         self._on_stored = on_stored
         self._told: set[tuple[str, object]] = set()
+        self._holding: set[str | None] = set()
+        """Kinds of accounts that were seen to hold positions."""
 
     async def commit(self, states: Sequence[AccountState], through: int | None = None) -> None:
         """Stores states; through: the slot of a reconciled snapshot. Waits out the database. Raises LeaseLost."""
@@ -88,9 +90,16 @@ class AccountStore:
             if about not in self._told:
                 self._told.add(about)
                 self._on_incident(incident.kind, incident.slot, dict(incident.detail))
-        held = [state.account_slot for state in projected.states if isinstance(state, Holding)]
-        if held:
-            await self._events.wait(max(held), EVENTS_WAIT_S)
+        holders = {state.account for state in projected.states if isinstance(state, Holding)}
+        self._holding.update(state.name for state in states if state.address in holders)
+        # Also those that hold none any more: what ended it is told by an event.
+        slots = [
+            state.slot
+            for state in states
+            if state.name in self._holding or (self._holding and not state.lamports)
+        ]
+        if slots:
+            await self._events.wait(max(slots), EVENTS_WAIT_S)
         await self._waited(
             lambda: self._writer.commit_accounts(
                 states,

@@ -45,7 +45,9 @@ def test_the_account_says_what_changes_without_after_values_cannot() -> None:
     [position] = fold(None, changes, marks_of([life]))
     assert (position.size, position.max_size, position.entry_price) == (D(1), D(5), D(11))
     assert (position.collateral, position.liquidation_price) == (None, D(8))
-    assert (position.complete, position.opened_slot, position.updated_slot) == (True, 1, 7)
+    assert (position.complete, position.opened_slot, position.updated_slot) == (False, 1, 7), (
+        "4 became 2 unseen"
+    )
 
 
 def test_a_position_whose_account_has_no_size_any_more_closes_with_the_profit_that_the_account_keeps() -> (
@@ -55,6 +57,35 @@ def test_a_position_whose_account_has_no_size_any_more_closes_with_the_profit_th
     [position] = fold(None, [quiet(1, "open", "5")], marks_of([life]))
     assert (position.status, position.size, position.realized_pnl) == ("closed", D(0), D("7.5"))
     assert (position.closed_slot, position.closed_at, position.exit_price) == (9, 1009, None)
+
+
+def test_what_no_change_told_leaves_sums_incomplete_unless_the_account_has_them() -> None:
+    opened = [quiet(1, "open", "5")]
+    for sums, complete in (({}, False), ({"realized_pnl": D(3)}, True)):
+        [shrunk] = fold(None, opened, marks_of([seen(holding(4, "2", **sums))]))
+        assert (shrunk.size, shrunk.complete) == (D(2), complete)
+        life = miss(seen(holding(4, "5", **sums)), 6, 1006)
+        assert life is not None
+        [gone] = fold(None, opened, marks_of([life]))
+        assert (gone.status, gone.complete) == ("closed", complete)
+
+
+def test_a_size_that_differs_as_the_program_rounds_says_nothing_new() -> None:
+    changes = [
+        change(1, "open", "5", size_delta=D(5), price=D(10), entry_price_after=D("10.0000004")),
+        quiet(2, "increase", "0"),
+    ]
+    rounds = {"rounding": D("0.001"), "entry_price": D(10)}
+    [alone] = fold(None, changes)
+    [same] = fold(None, changes, marks_of([seen(holding(4, "5.0009", **rounds))]))
+    assert same == alone
+    [other] = fold(None, changes, marks_of([seen(holding(4, "5.0011", **rounds))]))
+    assert (other.size, other.entry_price, other.max_size, other.complete) == (
+        D("5.0011"),
+        D(10),
+        D("5.0011"),
+        False,
+    )
 
 
 def test_a_position_closes_once_and_the_instruction_that_closed_it_says_when() -> None:
@@ -88,7 +119,7 @@ def test_a_reused_address_is_another_position_by_the_change_that_opens_it_or_by_
     opened = [quiet(1, "open", "5"), quiet(6, "open", "2")]
     by_change = fold(None, opened, marks_of([first, second]))
     assert [(each.opened_slot, each.complete, each.closed_slot) for each in by_change] == [
-        (1, True, 5),
+        (1, False, 5),
         (6, True, None),
     ]
 

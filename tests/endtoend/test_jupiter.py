@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 from random import Random
 from typing import Any
 
@@ -12,7 +13,7 @@ from tests.endtoend.comparison import as_stored, differences, read_tables
 from tests.endtoend.indexing import caught_up, indexing
 from tests.peers.shared_idls import shared_idl
 
-from heliograph_core.amounts import EXACT
+from heliograph_core.amounts import EXACT, quotient, scaled
 from heliograph_core.event import Event
 from heliograph_core.records import PositionChange, Record, State
 from heliograph_indexer.filling import Filler
@@ -50,14 +51,14 @@ def stage() -> Stage[JupiterScenario]:
     return on
 
 
-async def stream_of(database: Database) -> StreamRow:
+async def stream_of(database: Database, first_slot: int = FIRST) -> StreamRow:
     stream, _ = await add_new_stream(
         database,
         "jupiter",
         protocol="jupiter",
         programs=[PROGRAM],
         documents={PROGRAM: OLD},
-        first_slot=FIRST,
+        first_slot=first_slot,
     )
     return stream
 
@@ -136,6 +137,49 @@ async def test_history_in_random_order_gives_the_same(database: Database) -> Non
     # Nobody has read an account.
     found = await told(database, on.books.rows(), "perps.markets")
     assert not found, found
+
+
+async def test_a_stream_that_starts_in_the_middle_knows_what_is_open_from_accounts_until_history_comes(
+    database: Database,
+) -> None:
+    on = stage()
+    middle = on.scenario.upgraded_at
+    assert middle is not None
+    stream = await stream_of(database, middle)
+    await add_newer(database, on)
+    last = on.chain.slot_at(Commitment.CONFIRMED)
+    short = on.scenario.position(on.scenario.wallet("alice"), on.scenario.sol, "short")
+    async with (
+        on,
+        RpcClient(on.rpc_url) as client,
+        indexing(database, stream, JUPITER, settings(on)),
+    ):
+        await caught_up(database, stream, last, accounts=True)
+        async with database.acquire() as connection:
+            found = await connection.fetchrow(OF_KEY, short.key)
+            known = await connection.fetch(
+                "SELECT position_key, lifecycle, status, complete FROM perps.positions"
+            )
+        # 4321.000001 dollars at 158.500001, opened before the middle and untouched since.
+        assert (short.size, short.price) == (4_321_000_001, 158_500_001)
+        size = quotient(Decimal("4321.000001"), Decimal("158.500001"))
+        assert tuple(found)[:5] == ("open", size, Decimal("158.500001"), scaled(short.collateral, 6), False)
+        assert found["opened"] == short.opened
+        assert {(row["status"], row["complete"]) for row in known} >= {("open", False), ("open", True)}
+        filler = Filler(
+            database, stream, JUPITER, settings(on), Cluster(client), holder="one", origin="backfill"
+        )
+        while (await filler.advance(FIRST, middle - 1)).left:
+            pass
+        await caught_up(database, stream, last, accounts=True)
+        told_late = await told(database, on.books.rows())
+    assert not told_late, told_late
+
+
+OF_KEY = (
+    "SELECT status, size, entry_price, collateral, complete, extract(epoch FROM opened_at)::bigint AS opened "
+    "FROM perps.positions WHERE position_key = $1"
+)
 
 
 async def test_what_an_older_idl_cannot_read_is_told_and_no_number_is_wrong_until_the_right_one_is_added(

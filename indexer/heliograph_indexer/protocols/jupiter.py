@@ -5,6 +5,9 @@ counted in USD at their entry price; base is what that bought: size / price, rou
 a close takes sizeUsdDelta / positionPrice of base away, at the price of the event, and its quote is the value of that base
 at that price, as its profit is counted by the program too.
 
+A position's account holds what the events came to, and is asked what they did not tell: positions that were opened before
+the stream's first slot, and events that no IDL reads. It stays when the position closes, with a size of 0.
+
 Channel: self-invocations alone. Names: legacy IDLs say IncreasePositionEvent, Codama's increasePositionEvent.
 Sources: the program's IDLs, ../shared/FACTS.md section 6; what fees are taken from, and how the borrow rate follows from a
 custody: docs/decisions/0037.
@@ -20,6 +23,7 @@ from heliograph_core.account import AccountState
 from heliograph_core.amounts import EXACT, quotient, scaled
 from heliograph_core.event import Channel, Event
 from heliograph_core.records import (
+    Holding,
     Liquidation,
     Market,
     MarketState,
@@ -45,7 +49,11 @@ ASSETS = {
 }
 """Mints of what the pool has markets in; the program itself has no names."""
 
+INCREASES_ROUNDED = 100
+"""Increases since the last decrease, each of which may move the account's price by one unit off the average of its events."""
+
 _SIDES: Mapping[int, Side] = {1: "long", 2: "short"}
+_ACCOUNT_SIDES: Mapping[str, Side] = {"long": "long", "short": "short"}
 _OTHER: Mapping[Side, Side] = {"long": "short", "short": "long"}
 
 Fields = Mapping[str, Any]
@@ -82,15 +90,39 @@ class Jupiter:
         }
         return projection(row, event.fields)
 
-    def project_account(self, stream: str, state: AccountState) -> Iterable[State]:
-        if state.name is None or state.fields is None or _lower(state.name) != "custody":
+    def project_account(self, stream: str, state: AccountState) -> Iterable[State | Holding]:
+        projection = _ACCOUNTS.get(_lower(state.name or ""))
+        if projection is None or state.fields is None:
             return ()
-        fields = state.fields
-        # Stable coins are collateral: nobody trades in them.
-        return () if fields["isStable"] else _market(stream, state, fields)
+        return projection(stream, state, state.fields)
+
+
+def _position(stream: str, state: AccountState, f: Fields) -> Iterable[Holding]:
+    if not f["sizeUsd"]:
+        return
+    size, price = quotient(_usd(f["sizeUsd"]), _usd(f["price"])), _usd(f["price"])
+    yield Holding(
+        stream=stream,
+        position_key=state.address,
+        account=state.address,
+        account_slot=state.slot,
+        program=state.program,
+        market=f["custody"],
+        wallet=f["owner"],
+        side=_ACCOUNT_SIDES[_lower(f["side"])],
+        size=size,
+        entry_price=price,
+        collateral=_usd(f["collateralUsd"]),
+        opened_at=f["openTime"],
+        # The program rounds its average price with each increase.
+        rounding=quotient(EXACT.multiply(size, INCREASES_ROUNDED), f["price"]),
+    )
 
 
 def _market(stream: str, state: AccountState, f: Fields) -> Iterable[State]:
+    if f["isStable"]:
+        # It is collateral: nobody trades in it.
+        return
     mint: str = f["mint"]
     asset = ASSETS.get(mint, mint)
     oracles = (f["dovesAgOracle"], f["dovesOracle"], f["oracle"]["oracleAccount"])
@@ -283,6 +315,10 @@ def _lower(name: str) -> str:
     return name[:1].lower() + name[1:]
 
 
+_ACCOUNTS: Mapping[str, Callable[[str, AccountState, Fields], Iterable[State | Holding]]] = {
+    "custody": _market,
+    "position": _position,
+}
 _PROJECTIONS: Mapping[str, Projection] = {
     "increasePositionEvent": _increase,
     "instantIncreasePositionEvent": _increase,

@@ -43,6 +43,7 @@ class DriftScenario:
         self._wallets: dict[str, tuple[str, int]] = {}
         self._balances: dict[str, int] = {}
         self._prices = list(PRICES)
+        self._rates = [7_500] * len(SYMBOLS)
         self._numbers = dict.fromkeys(("fill", "order", "deposit", "funding", "liquidation"), 0)
 
     # What tests and the demo play
@@ -129,23 +130,22 @@ class DriftScenario:
                 if held and chance.random() < 0.4:
                     size = chance.choice((abs(held), 2 * abs(held), max(abs(held) // 3, 1)))
                 sign = chance.choice((1, -1)) if not held else -1 if held > 0 else 1
-                quote = max(size * self._prices[index] // 10**9, 1)
                 if held and chance.random() < 0.03:
-                    yield self.liquidate(user, maker, index, abs(held), quote)
+                    yield self.liquidate(user, maker, index, abs(held), self._worth(index, abs(held)))
                 else:
-                    yield self.fill(
-                        user, maker, index, sign * size, quote, manner=chance.choice(("log", "data"))
-                    )
+                    quote, manner = self._worth(index, size), chance.choice(("log", "data"))
+                    yield self.fill(user, maker, index, sign * size, quote, manner=manner)
             if clock().time - since >= 60:
                 since = clock().time
                 for index, price in enumerate(self._prices):
-                    rate = chance.randrange(-200, 400) * price // 10**6
-                    yield self.funding_rate(index, rate, price, price)
-                    yield self.open_market(index)
+                    rate = chance.randrange(-200, 400) * price // 10**4
+                    # A day of the rate is what the market stands above its oracle.
+                    yield self.funding_rate(index, rate, price + 24 * rate // 1_000, price)
                     for user in users:
                         base = self.of(user, index).base
                         if base:
                             yield self.funding(user, index, -(base * rate // 10**12))
+            yield self.open_market(chance.randrange(len(SYMBOLS)))
             yield Wait()
 
     # What happens
@@ -156,6 +156,10 @@ class DriftScenario:
         user = named(self._seed, "drift", name, sub_account)
         self._wallets[user] = (wallet, sub_account)
         return user
+
+    def _worth(self, index: int, size: int) -> int:
+        """At the market's price; never nothing."""
+        return max(size * self._prices[index] // 10**9, 1)
 
     def of(self, user: str, index: int) -> Held:
         wallet, _ = self._wallets[user]
@@ -184,7 +188,7 @@ class DriftScenario:
             "baseAssetAmountLong": long,
             "baseAssetAmountShort": short,
             "fundingPeriod": 3_600,
-            "lastFundingRate": 7_500,
+            "lastFundingRate": self._rates[index],
             "orderStepSize": 10_000_000,
             "orderTickSize": 100,
         }
@@ -212,7 +216,7 @@ class DriftScenario:
             "created_at": None,
             "mark_price": scaled(price, QUOTE),
             "index_price": scaled(price, QUOTE),
-            "funding_rate": quotient(scaled(7_500, 9), scaled(price, QUOTE)),
+            "funding_rate": quotient(scaled(self._rates[index], 9), scaled(price, QUOTE)),
             "open_interest_long": scaled(long, BASE),
             "open_interest_short": scaled(-short, BASE),
             "borrow_rate": None,
@@ -286,6 +290,7 @@ class DriftScenario:
 
     def funding_rate(self, index: int, rate: int, mark: int, oracle: int) -> Act:
         self._numbers["funding"] += 1
+        self._rates[index] = rate
         fields = self.event(
             "FundingRateRecord",
             recordId=self._numbers["funding"],

@@ -12,7 +12,7 @@ from tests.peers.samples import SHARED, decoder, samples
 
 from heliograph_core.account import AccountState
 from heliograph_core.event import Channel, Event, EventKey
-from heliograph_core.records import Liquidation, Market, MarketState, PositionChange, Trade
+from heliograph_core.records import Holding, Liquidation, Market, MarketState, PositionChange, Trade
 from heliograph_indexer.protocols import PROTOCOLS
 from heliograph_indexer.protocols.jupiter import PROGRAM, Jupiter
 
@@ -325,6 +325,50 @@ def test_a_token_without_a_name_is_called_by_its_mint_and_a_stable_coin_is_no_ma
     market, _ = Jupiter().project_account("jup", custody(mint="MINT"))
     assert isinstance(market, Market) and market.symbol == "MINT-PERP"
     assert list(Jupiter().project_account("jup", custody(isStable=True))) == []
+
+
+def position(**changes: Any) -> AccountState:
+    fields = {
+        "owner": "OWNER",
+        "pool": "POOL",
+        "custody": "CUSTODY",
+        "collateralCustody": "USDC",
+        "openTime": 1_744_000_000,
+        "updateTime": 1_744_000_060,
+        "side": "Short",
+        "price": 150_000_000,
+        "sizeUsd": 3_000_000_000,
+        "collateralUsd": 299_123_456,
+        "realisedPnlUsd": -7,
+        "lockedAmount": 3_000_000_000,
+    }
+    return AccountState("POSITION", PROGRAM, 80, 1, b"", "Position", {**fields, **changes})
+
+
+def test_a_position_that_its_account_holds() -> None:
+    """3,000 dollars at 150 are 20; a hundred increases move its price by 0.0001 at most, two thirds of a millionth."""
+    [held] = Jupiter().project_account("jup", position())
+    assert held == Holding(
+        stream="jup",
+        position_key="POSITION",
+        account="POSITION",
+        account_slot=80,
+        program=PROGRAM,
+        market="CUSTODY",
+        wallet="OWNER",
+        side="short",
+        size=D(20),
+        entry_price=D(150),
+        collateral=D("299.123456"),
+        opened_at=1_744_000_000,
+        rounding=D("0.000013333333333333"),
+    )
+
+
+def test_an_account_of_what_has_closed_or_never_was_holds_nothing() -> None:
+    closed = position(sizeUsd=0, price=0, collateralUsd=0)
+    assert list(Jupiter().project_account("jup", closed)) == []
+    assert list(Jupiter().project_account("jup", position(sizeUsd=0, side="None"))) == []
 
 
 @needs_shared
