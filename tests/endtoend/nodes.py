@@ -36,7 +36,7 @@ _RECORDS = {
 _RENAMED = {"market": "marketAddress", "changes": "changeCount"}
 _ENUMS = ("kind", "side", "taker_side", "status")
 _SLOTS = ("slot", "opened_slot", "updated_slot", "closed_slot")
-_TIMES = ("block_time", "opened_at", "updated_at", "closed_at")
+_TIMES = ("block_time", "publish_time", "opened_at", "updated_at", "closed_at")
 
 
 def selection(root: str) -> str:

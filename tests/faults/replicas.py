@@ -9,39 +9,14 @@ from random import Random
 from typing import Any
 
 from tests.endtoend.indexing import PATIENCE_S
-from tests.endtoend.nodes import LIVE, ROOTS, rows_of, selection
+from tests.endtoend.nodes import LIVE, ROOTS, selection
 from tests.endtoend.subscriber import subscriber
+from tests.faults.held import HeldRows
 
 from heliograph_core.cursor import StreamPosition, encode_stream
 
 LIFE_S = (0.05, 0.8)
 """Shortest and longest life of a connection."""
-
-
-class Replica:
-    """What a client holds that does as it is told: discard, then take the rows. `cursor` is where it goes on."""
-
-    def __init__(self, cursor: str) -> None:
-        self.cursor = cursor
-        self._held: dict[tuple[int, ...], Mapping[str, Any]] = {}
-        self.discards = 0
-        self.doubled = 0
-
-    def take(self, message: Mapping[str, Any]) -> None:
-        """One message whole, so that the cursor and the rows always belong together."""
-        if (discard := message["discard"]) is not None:
-            first, last = int(discard["fromSlot"]), int(discard["throughSlot"])
-            self._held = {at: node for at, node in self._held.items() if not first <= at[0] <= last}
-            self.discards += 1
-        for node in message["nodes"]:
-            at = (int(node["slot"]), node["txIndex"], node["ordinal"], node["part"])
-            self.doubled += at in self._held
-            self._held[at] = node
-        self.cursor = message["cursor"]
-
-    def rows(self, like: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """In chain order. like: any rows of the table."""
-        return rows_of([self._held[at] for at in sorted(self._held)], like) if like else []
 
 
 class Replicas:
@@ -51,7 +26,7 @@ class Replicas:
         self._host = host
         self._dice = dice
         beginning = encode_stream({stream: StreamPosition.after(0)})
-        self._by_root = {root: Replica(beginning) for root in LIVE}
+        self._by_root = {root: HeldRows(beginning) for root in LIVE}
         self.breaks = 0
 
     @property
@@ -68,7 +43,7 @@ class Replicas:
                 await asyncio.sleep(self._dice.uniform(*LIFE_S))
                 for root, replica in self._by_root.items():
                     for message in listener.messages[root]:
-                        replica.take(message)
+                        replica.take(message, message["cursor"])
             self.breaks += 1
 
     async def equal(self, truth: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
@@ -87,8 +62,8 @@ class Replicas:
                     await asyncio.sleep(0.05)
         except TimeoutError:
             raise AssertionError(f"after {self.breaks} breaks: {unequal}") from None
-        doubled = {root: replica.doubled for root, replica in self._by_root.items() if replica.doubled}
-        assert not doubled, f"sent twice without a discard: {doubled}"
+        wrong = {root: replica.wrong for root, replica in self._by_root.items() if replica.wrong}
+        assert not wrong, wrong
 
 
 @asynccontextmanager

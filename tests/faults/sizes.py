@@ -34,6 +34,10 @@ class Sizes:
     """Slots of a backfill that is killed again and again."""
     memory_s: float = 12.0
     """Seconds over which the indexer's memory is watched."""
+    client_kills: int = 20
+    """Kills of a client of each protocol."""
+    api_restarts: int = 2
+    """kill -9 and orderly stops, in turns, of one of two replicas of the API."""
     seconds: float = 8.0
     """Seconds of weather: faults of the network and the chain at random."""
 
@@ -47,6 +51,8 @@ LONG = Sizes(
     gap_slots=100_000,
     backfill_slots=50_000,
     memory_s=3_600.0,
+    client_kills=1_000,
+    api_restarts=20,
     seconds=600.0,
 )
 
