@@ -10,6 +10,7 @@ from importlib import resources
 
 import structlog
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request as HttpRequest
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
@@ -18,10 +19,12 @@ from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
 from heliograph_core.figure import FigureSource
+from heliograph_graphql import unrouted
 from heliograph_graphql.api_figures import ApiFigures, LiveClient, Measured
 from heliograph_graphql.event_stream import EventStreams
 from heliograph_graphql.executor import Executor
 from heliograph_graphql.failures import INTERNAL, STOPPING, show
+from heliograph_graphql.gateway.concurrency import RequestsAtOnce
 from heliograph_graphql.gateway.keys import Admission, KeyRing
 from heliograph_graphql.gateway.persisted import PersistedOperations, read_allowed
 from heliograph_graphql.gateway.rate_limits import RateLimits
@@ -59,13 +62,14 @@ def create_app(
     live: list[asyncio.Task[None]] = []
     stopping = threading.Event()
     own = ApiFigures(clients, settings.queue_messages)
-    metrics = Metrics(database, [own, *figures])
     page = (resources.files("heliograph_graphql") / "explorer" / "index.html").read_text("utf-8")
     gateway = settings.gateway
     listed = read_allowed(gateway.allowed_operations) if gateway.allowed_operations is not None else None
     operations = PersistedOperations(listed, gateway.persisted_operations)
     limits = RateLimits(gateway)
+    metrics = Metrics(database, [own, limits.store, *figures])
     admission = Admission(KeyRing(database, gateway.key_cache_s), limits, required=gateway.require_key)
+    at_once = RequestsAtOnce(gateway.requests_at_once)
     sdl = executor.schema.as_str()
 
     @contextmanager
@@ -78,10 +82,10 @@ def create_app(
             own.left(client)
 
     events = EventStreams(executor, hub, settings, connected)
-    endpoint = GraphQLEndpoint(executor, settings, operations, events, page)
+    endpoint = GraphQLEndpoint(executor, settings, operations, events, at_once, page)
 
     async def websocket(socket: WebSocket) -> None:
-        connection = Connection(socket, executor, hub, settings, admission, operations)
+        connection = Connection(socket, executor, hub, settings, admission, at_once, operations)
         with connected(connection):
             await connection.run()
 
@@ -126,6 +130,7 @@ def create_app(
         Route("/graphql", endpoint.post, methods=["POST"]),
         WebSocketRoute("/graphql", websocket),
         WebSocketRoute("/ws", plain),
+        Route("/ws", unrouted.upgrade),
         Route("/schema.graphql", schema),
         Route("/health", health),
         Route("/ready", ready),
@@ -140,9 +145,9 @@ def create_app(
         routes=routes,
         middleware=[
             Middleware(Measured, figures=own, routes=told_apart),
-            *middlewares(settings, admission, limits),
+            *middlewares(settings, admission, limits, at_once),
         ],
-        exception_handlers={Exception: _say_nothing},
+        exception_handlers={Exception: _say_nothing, HTTPException: unrouted.tell},
         lifespan=lifespan,
     )
 

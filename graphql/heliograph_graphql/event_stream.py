@@ -14,12 +14,12 @@ from typing import Any
 
 import orjson
 import structlog
-from graphql import GraphQLError, OperationType
+from graphql import GraphQLError
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response, StreamingResponse
 
 from heliograph_core.errors import CursorError, HeliographError
-from heliograph_graphql.executor import Executor, Request
+from heliograph_graphql.executor import Answer, Executor, Request
 from heliograph_graphql.failures import RequestError, show
 from heliograph_graphql.hub import EndingFeed, Feed, Hub, slow
 from heliograph_graphql.outbox import Outbox
@@ -83,6 +83,12 @@ class EventStream:
         self.outbox.close()
 
 
+def _streamed(events: AsyncIterator[str]) -> Response:
+    return StreamingResponse(
+        events, media_type=MEDIA_TYPE, headers={"cache-control": "no-store", "x-accel-buffering": "no"}
+    )
+
+
 def _event(payload: str, cursor: str | None) -> str:
     # The payloads are JSON as PostgreSQL and orjson write it: no line ends outside of strings, none unescaped inside.
     return f"{'' if cursor is None else f'id: {cursor}{chr(10)}'}event: next\ndata: {payload}\n\n"
@@ -101,26 +107,17 @@ class EventStreams:
         self._settings = settings
         self._arrived = arrived
 
-    async def respond(self, http: HttpRequest, request: Request) -> Response:
-        """The response that streams. Raises RequestError, GraphQLError for an operation that cannot run."""
-        operation = self._executor.documents.operation(request.query, request.operation_name)
-        stream = EventStream(self._settings)
-        feed = None
-        if operation.kind is OperationType.SUBSCRIPTION:
-            feed, after = self._executor.feed(request)
-            after = http.headers.get("last-event-id") or after
-            events = self._follow(stream, feed, after)
-        else:
-            events = self._once(stream, request)
-        return StreamingResponse(
-            events, media_type=MEDIA_TYPE, headers={"cache-control": "no-store", "x-accel-buffering": "no"}
-        )
+    def follow(self, http: HttpRequest, request: Request) -> Response:
+        """A subscription as it goes on. Raises RequestError, GraphQLError for one that cannot run."""
+        feed, after = self._executor.feed(request)
+        after = http.headers.get("last-event-id") or after
+        return _streamed(self._follow(EventStream(self._settings), feed, after))
 
-    async def _once(self, stream: EventStream, request: Request) -> AsyncIterator[str]:
-        answer = await self._executor.execute(request)
+    def tell(self, answer: Answer) -> Response:
+        """The answer to a query as the one event that there is."""
+        stream = EventStream(self._settings)
         stream.end(answer.body.decode())
-        async for text in self._sent(stream):
-            yield text
+        return _streamed(self._sent(stream))
 
     async def _follow(
         self, stream: EventStream, feed: Feed | EndingFeed, after: str | None

@@ -15,6 +15,7 @@ from heliograph_core.errors import HeliographError
 from heliograph_graphql.event_stream import EventStreams, accepts_events, prefers_events
 from heliograph_graphql.executor import Answer, Executor, Request
 from heliograph_graphql.failures import BAD_REQUEST, RequestError, http_status, refuse, show
+from heliograph_graphql.gateway.concurrency import RequestsAtOnce
 from heliograph_graphql.gateway.keys import OPERATION_PARAMETERS
 from heliograph_graphql.gateway.persisted import PersistedOperations
 from heliograph_graphql.rest.negotiation import entity_tag, held_versions
@@ -44,11 +45,13 @@ class GraphQLEndpoint:
         settings: ApiSettings,
         operations: PersistedOperations,
         events: EventStreams,
+        at_once: RequestsAtOnce,
         page: str,
     ) -> None:
         """page: the HTML that a browser gets."""
         self._executor = executor
         self._events = events
+        self._at_once = at_once
         self._settings = settings
         self._operations = operations
         self._page = page
@@ -86,14 +89,24 @@ class GraphQLEndpoint:
 
     async def _answer(self, http: HttpRequest, request: Request) -> Response:
         try:
-            if prefers_events(http) or (accepts_events(http) and self._is_subscription(request)):
-                return await self._events.respond(http, request)
-            return _respond(await self._executor.execute(request), http)
+            if not accepts_events(http):
+                return _respond(await self._executor.execute(request), http)
+            if self._is_subscription(request):
+                return self._events.follow(http, request)
+            return await self._answer_once(http, request)
         except RequestError as error:
             return _respond(Answer(orjson.dumps({"errors": error.errors}), error.status), http)
         except (GraphQLError, HeliographError) as error:
             shown = [show(error)]
             return _respond(Answer(orjson.dumps({"errors": shown}), http_status(shown)), http)
+
+    async def _answer_once(self, http: HttpRequest, request: Request) -> Response:
+        """A query of a client that takes events: only here is it known that it is one that counts among requests."""
+        with self._at_once.under_way(http.scope) as refusal:
+            if refusal is not None:
+                return refusal.response(http.url.path)
+            answer = await self._executor.execute(request)
+        return self._events.tell(answer) if prefers_events(http) else _respond(answer, http)
 
     def _is_subscription(self, request: Request) -> bool:
         operation = self._executor.documents.operation(request.query, request.operation_name)

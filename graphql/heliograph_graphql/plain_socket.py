@@ -5,7 +5,8 @@ In: {"subscribe": TOPIC, "id": …, "after": …?}, {"unsubscribe": TOPIC, "id":
 Out: {"subscribed" | "unsubscribed": TOPIC, "id"}, {"pong"}, {"error", "code"} with topic and id where it is about one, and
 for each message {"type": TOPIC, "id", "cursor", ROOT: {…}}: whole objects (`snapshot`, `nodes`, `removed`) or rows
 (`kind`, `discard`, `nodes`). `cursor` is what to pass as `after` to resume behind the message. Nothing that a client says
-closes the connection but a message of another kind than text.
+closes the connection but a message of another kind than text, and key after key that is refused; where keys are required, to
+send none does too.
 """
 
 from __future__ import annotations
@@ -21,14 +22,17 @@ from starlette.websockets import WebSocket
 from heliograph_core.errors import CursorError, HeliographError
 from heliograph_graphql.executor import Executor, Request
 from heliograph_graphql.failures import BAD_INPUT, TOO_MANY, RequestError, show
+from heliograph_graphql.gateway.caller import caller_of
 from heliograph_graphql.gateway.keys import Admission
 from heliograph_graphql.hub import EndingFeed, Feed, Hub, slow
 from heliograph_graphql.settings import ApiSettings
-from heliograph_graphql.socket_client import SocketClient
+from heliograph_graphql.socket_client import Closed, SocketClient
 from heliograph_graphql.topics import HEAD, TAIL, TOPICS, Topic, join_cursors, requests
 
 _LONGEST_ID = 256
 _PENALTY_S = 0.5
+_MOST_KEYS = 3
+"""Keys of a connection that may be refused; with one more it is closed."""
 _FORMS = {"SubscribePosition": ("position", "position_id"), "SubscribeMarket": ("market", "market")}
 _KNOWN = "subscribe, unsubscribe, ping, key, SubscribePosition or SubscribeMarket"
 
@@ -104,6 +108,7 @@ class PlainClient(SocketClient):
         self._hub = hub
         self._admission = admission
         self._subscriptions: dict[tuple[str, str], _Subscription] = {}
+        self._refused_keys = 0
 
     @property
     def subscriptions(self) -> int:
@@ -134,16 +139,32 @@ class PlainClient(SocketClient):
         self._say(_error(error) | about)
 
     async def receive(self) -> None:
+        patience_s = None if self._is_known() else self.settings.init_timeout_s
+        try:
+            async with asyncio.timeout(patience_s) as patience:
+                while not self._is_known():
+                    await self._hear()
+        except TimeoutError:
+            if not patience.expired():
+                raise
+            raise Closed(4401, f"no API key within {patience_s:g} s") from None
         while True:
-            text = await self.text()
-            try:
-                message = msgspec.json.decode(text)
-            except (msgspec.MsgspecError, UnicodeError, RecursionError):
-                message = None
-            if isinstance(message, dict):
-                await self._handle(message)
-            else:
-                self._refuse(f"{text[:60]!r} is no JSON object: send one with {_KNOWN}")
+            await self._hear()
+
+    def _is_known(self) -> bool:
+        """Whether nobody waits for the client's key."""
+        return not self._admission.required or caller_of(self.websocket.scope).key is not None
+
+    async def _hear(self) -> None:
+        text = await self.text()
+        try:
+            message = msgspec.json.decode(text)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            message = None
+        if isinstance(message, dict):
+            await self._handle(message)
+        else:
+            self._refuse(f"{text[:60]!r} is no JSON object: send one with {_KNOWN}")
 
     async def _handle(self, message: dict[str, Any]) -> None:
         kinds = [kind for kind in ("subscribe", "unsubscribe", "ping", "key", *_FORMS) if kind in message]
@@ -189,8 +210,13 @@ class PlainClient(SocketClient):
         refusal = await self._admission.admit_socket(self.websocket.scope, text)
         if refusal is None:
             self._say({"accepted": "key"})
-        else:
-            self._say({"error": refusal.message, "code": refusal.code})
+            return
+        self._say({"error": refusal.message, "code": refusal.code})
+        self._refused_keys += 1
+        if self._refused_keys > _MOST_KEYS:
+            raise Closed(refusal.close_code, refusal.message)
+        # Nothing is read meanwhile: whoever guesses is held up by their own socket.
+        await asyncio.sleep(_PENALTY_S)
 
     def _unsubscribe(self, topic: str, id_: str) -> None:
         found = self._subscriptions.get((topic, id_))

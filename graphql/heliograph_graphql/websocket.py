@@ -18,6 +18,7 @@ from starlette.websockets import WebSocket
 from heliograph_core.errors import CursorError, HeliographError
 from heliograph_graphql.executor import Executor, Request
 from heliograph_graphql.failures import TOO_MANY, RequestError, coded, show
+from heliograph_graphql.gateway.concurrency import RequestsAtOnce
 from heliograph_graphql.gateway.keys import Admission, sent_key
 from heliograph_graphql.gateway.persisted import PersistedOperations
 from heliograph_graphql.hub import EndingFeed, Feed, Hub, slow
@@ -87,10 +88,12 @@ class Connection(SocketClient):
         hub: Hub,
         settings: ApiSettings,
         admission: Admission,
+        at_once: RequestsAtOnce,
         operations: PersistedOperations,
     ) -> None:
         super().__init__(websocket, settings)
         self._admission = admission
+        self._at_once = at_once
         self._operations = operations
         self._executor = executor
         self._hub = hub
@@ -212,8 +215,7 @@ class Connection(SocketClient):
             request = Request(text, payload.operationName, payload.variables or {}, held=None)
             operation = self._executor.documents.operation(request.query, request.operation_name)
             if operation.kind is not OperationType.SUBSCRIPTION:
-                answer = await self._executor.execute(request)
-                await self._once(subscription, answer.body.decode())
+                await self._query(subscription, request)
                 return
             feed, after = self._executor.feed(request)
             subscription.feed = feed
@@ -226,6 +228,14 @@ class Connection(SocketClient):
             self.end(subscription, [show(error)])
         except (GraphQLError, HeliographError) as error:
             self.end(subscription, [show(error)])
+
+    async def _query(self, subscription: _Subscription, request: Request) -> None:
+        with self._at_once.under_way(self.websocket.scope) as refusal:
+            if refusal is not None:
+                self.end(subscription, [coded(refusal.message, refusal.code)])
+                return
+            answer = await self._executor.execute(request)
+        await self._once(subscription, answer.body.decode())
 
     async def _once(self, subscription: _Subscription, body: str) -> None:
         """A query over the socket: its result, then complete."""

@@ -28,7 +28,7 @@ MOST_LIFE_S = 0.25
 MOST_MESSAGES = 12
 """That a client takes which is killed by their number."""
 MOST_ABSENCE_S = 0.5
-_LONGEST_S = 2.0
+_LONGEST_S = 0.5
 """For which a client waits for the message behind which it is to be killed."""
 _RETRY_S = 0.02
 

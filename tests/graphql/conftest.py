@@ -314,11 +314,11 @@ class Servers:
     """Starts servers and stops them all at the end of the test."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self.database = database
         self._running: list[Server] = []
 
     async def start(self, **settings: Any) -> Server:
-        server = Server(self._database, ApiSettings(**{"poll_interval_s": 0.2, **settings}))
+        server = Server(self.database, ApiSettings(**{"poll_interval_s": 0.2, **settings}))
         await server.start()
         self._running.append(server)
         return server

@@ -15,7 +15,9 @@ import websockets
 from tests.graphql.conftest import Ledger, Server, Servers
 from tests.graphql.test_object_feed import change
 
+from heliograph_graphql.gateway.settings import GatewaySettings
 from heliograph_graphql.plain_socket import PlainClient
+from heliograph_sql.keys import add_key, make_key
 
 
 class Client:
@@ -249,6 +251,33 @@ async def test_a_forged_cursor_and_a_doubled_subscription_are_refused(
         assert "followed here already" in answer["error"]
         answer = await client.ask({"subscribe": "wallet", "id": "bob"})
         assert answer["code"] == "TOO_MANY_SUBSCRIPTIONS" and answer["id"] == "bob"
+
+
+async def test_where_keys_are_required_who_sends_none_is_closed(servers: Servers) -> None:
+    key = make_key()
+    async with servers.database.acquire() as connection:
+        await add_key(connection, key, "a frontend", None, None)
+    server = await servers.start(init_timeout_s=0.5, gateway=GatewaySettings(require_key=True))
+    async with connected(server) as silent, connected(server) as known:
+        assert await known.ask({"key": key.text}) == {"accepted": "key"}
+        assert await silent.ask({"ping": 1}) == {"pong": 1}
+        assert (await silent.ask({"subscribe": "position", "id": "x"}))["code"] == "UNAUTHENTICATED"
+        with pytest.raises(websockets.ConnectionClosed) as closed:
+            await silent.hear()
+        assert closed.value.rcvd is not None and closed.value.rcvd.code == 4401
+        assert "no API key within 0.5 s" in closed.value.rcvd.reason
+        # The other is older by now.
+        assert await known.ask({"ping": 1}) == {"pong": 1}
+
+
+async def test_key_after_key_that_is_none_closes_the_connection(servers: Servers) -> None:
+    server = await servers.start()
+    async with connected(server) as client:
+        for _ in range(4):
+            assert (await client.ask({"key": make_key().text}))["code"] == "UNAUTHENTICATED"
+        with pytest.raises(websockets.ConnectionClosed) as closed:
+            await client.hear()
+        assert closed.value.rcvd is not None and closed.value.rcvd.code == 4401
 
 
 async def test_pages_of_other_origins_are_refused(servers: Servers) -> None:

@@ -13,6 +13,9 @@ from heliograph_sql.keys import Key
 _SCOPE = "heliograph.caller"
 _NOWHERE = "unknown"
 
+Identity = tuple[str, str]
+"""("key" or "address", which one)."""
+
 
 @dataclass
 class Caller:
@@ -22,9 +25,16 @@ class Caller:
     key: Key | None = None
 
     @property
-    def identity(self) -> tuple[str, str]:
-        """What a rate limit counts by."""
-        return ("key", self.key.id) if self.key is not None else ("address", self.address)
+    def identities(self) -> tuple[Identity, ...]:
+        """What limits count by, each for itself.
+
+        Anybody may have any number of wallets: whoever has a wallet's key is counted by the address too.
+        """
+        address = ("address", self.address)
+        if self.key is None:
+            return (address,)
+        key = ("key", self.key.id)
+        return (key,) if self.key.wallet is None else (key, address)
 
 
 def address_of(scope: Scope) -> str:

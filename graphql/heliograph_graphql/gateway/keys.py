@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 
-from starlette.datastructures import Headers, QueryParams
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.datastructures import Headers, MutableHeaders, QueryParams
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from heliograph_core.errors import DatabaseError
 from heliograph_graphql.cache import BoundedCache
@@ -33,8 +34,9 @@ _PUBLIC = frozenset(
     }
 )
 _EXPLORER = "/explorer/"
+_KEY_HEADERS = ("Authorization", "X-API-Key")
 _KNOWN = 10_000
-_NO_KEY = Refusal(
+NO_KEY = Refusal(
     "this address needs an API key: send it as `Authorization: Bearer …` or `X-API-Key`",
     UNAUTHENTICATED,
     401,
@@ -60,14 +62,20 @@ class KeyRing:
         self._clock = clock
         self._known: BoundedCache[tuple[float, Key]] = BoundedCache(_KNOWN)
 
+    def known(self, text: str) -> Key | None:
+        """The key of this text where it is believed without asking."""
+        parsed = parse_key(text)
+        held = self._known.get(parsed) if parsed is not None else None
+        return held[1] if held is not None and self._clock() < held[0] else None
+
     async def find(self, text: str) -> Key | None:
         """The living key of this text. Raises DatabaseError."""
+        key = self.known(text)
+        if key is not None:
+            return key
         parsed = parse_key(text)
         if parsed is None:
             return None
-        held = self._known.get(parsed)
-        if held is not None and self._clock() < held[0]:
-            return held[1]
         async with self._database.acquire() as connection:
             key = await read_key(connection, *parsed)
         if key is not None:
@@ -79,9 +87,10 @@ class Admission:
     """Sets the caller's key, or says why who asks is refused. required: whether data is for those with a key alone."""
 
     def __init__(self, ring: KeyRing, limits: RateLimits, *, required: bool) -> None:
+        self.required = required
         self._ring = ring
         self._limits = limits
-        self._required = required
+        self._guessing = asyncio.Lock()
 
     async def admit(self, scope: Scope) -> Refusal | None:
         """A request or handshake, by its headers."""
@@ -89,15 +98,15 @@ class Admission:
         if text is not None:
             return await self._identify(scope, text)
         # A browser cannot put headers on a WebSocket: its key comes with connection_init.
-        if self._required and scope["type"] == "http" and is_for_data(scope):
-            return _NO_KEY
+        if self.required and scope["type"] == "http" and is_for_data(scope):
+            return NO_KEY
         return None
 
     async def admit_socket(self, scope: Scope, text: str | None) -> Refusal | None:
         """A WebSocket that has said connection_init, with a key or without."""
         if text is not None:
             return await self._identify(scope, text)
-        return _NO_KEY if self._required and caller_of(scope).key is None else None
+        return NO_KEY if self.required and caller_of(scope).key is None else None
 
     async def spend(self, scope: Scope) -> Refusal | None:
         """Counts one operation of a WebSocket."""
@@ -106,21 +115,29 @@ class Admission:
 
     async def _identify(self, scope: Scope, text: str) -> Refusal | None:
         caller = caller_of(scope)
-        refusal = await self._limits.check_bad_keys(caller.address)
-        if refusal is not None:
-            return refusal
         try:
-            caller.key = await self._ring.find(text)
+            key = self._ring.known(text) or await self._look_up(caller.address, text)
         except DatabaseError:
             return _AWAY
-        if caller.key is None:
-            await self._limits.note_bad_key(caller.address)
-            return _BAD_KEY
+        if key is None:
+            return await self._limits.note_bad_key(caller.address) or _BAD_KEY
+        caller.key = key
         return None
+
+    async def _look_up(self, address: str, text: str) -> Key | None:
+        """Raises DatabaseError.
+
+        Who has a key is let in however much others of the address guess; those who guess wait for each other meanwhile, so
+        that all of them hold one connection of the database.
+        """
+        if not await self._limits.is_guessing(address):
+            return await self._ring.find(text)
+        async with self._guessing:
+            return await self._ring.find(text)
 
 
 class Keys:
-    """ASGI middleware."""
+    """ASGI middleware. Where keys are required, what they open is kept by no cache that others share."""
 
     def __init__(self, app: ASGIApp, admission: Admission) -> None:
         self._app = app
@@ -130,8 +147,24 @@ class Keys:
         refusal = await self._admission.admit(scope) if scope["type"] in ("http", "websocket") else None
         if refusal is not None:
             await refusal.send(scope, receive, send)
+        elif self._admission.required and scope["type"] == "http" and is_for_data(scope):
+            await self._app(scope, receive, _private(send))
         else:
             await self._app(scope, receive, send)
+
+
+def _private(send: Send) -> Send:
+    async def tell(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            kept = headers.get("cache-control", "no-cache")
+            if "no-store" not in kept:
+                headers["cache-control"] = f"private, {kept}"
+            for name in _KEY_HEADERS:
+                headers.add_vary_header(name)
+        await send(message)
+
+    return tell
 
 
 def sent_key(headers: Headers) -> str | None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from heliograph_graphql.failures import TOO_MANY
-from heliograph_graphql.gateway.caller import caller_of
+from heliograph_graphql.gateway.caller import Caller, caller_of
 from heliograph_graphql.gateway.refusal import Refusal
+from heliograph_graphql.gateway.tally import Tally
 
 
 class LiveConnections:
@@ -19,31 +18,27 @@ class LiveConnections:
         self._app = app
         self._most = most
         self._each = each
-        self._open: Counter[tuple[str, str]] = Counter()
+        self._open = Tally()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not is_live(scope):
             await self._app(scope, receive, send)
             return
-        who = caller_of(scope).identity
-        refusal = self._refuse(who)
+        caller = caller_of(scope)
+        refusal = self._refuse(caller)
         if refusal is not None:
             await refusal.send(scope, receive, send)
             return
-        self._open[who] += 1
-        try:
+        with self._open.counted(caller):
             await self._app(scope, receive, send)
-        finally:
-            self._open[who] -= 1
-            if not self._open[who]:
-                del self._open[who]
 
-    def _refuse(self, who: tuple[str, str]) -> Refusal | None:
-        if self._open.total() >= self._most:
+    def _refuse(self, caller: Caller) -> Refusal | None:
+        if self._open.total >= self._most:
             text = "this server has as many live connections as it serves: try another, or later"
             return Refusal(text, TOO_MANY, 503, {"retry-after": "5"})
-        if self._each is not None and self._open[who] >= self._each:
-            text = f"this {who[0]} has {self._each} live connections, the most allowed: put more subscriptions on each"
+        full = self._open.full(caller, self._each) if self._each is not None else None
+        if full is not None:
+            text = f"this {full[0]} has {self._each} live connections, the most allowed: put more subscriptions on each"
             return Refusal(text, TOO_MANY, 429, {"retry-after": "5"})
         return None
 

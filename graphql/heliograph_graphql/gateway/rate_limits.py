@@ -1,19 +1,17 @@
-"""Rate limits by key, and by address where there is none. Counted by the library `limits`, here or in Redis."""
+"""Rate limits by key, by address where there is none, and by both where a wallet signed for the key."""
 
 from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 
 from limits import RateLimitItemPerMinute
-from limits.aio.strategies import SlidingWindowCounterRateLimiter
-from limits.errors import ConfigurationError
-from limits.storage import storage_from_string
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from heliograph_core.errors import SettingsError
-from heliograph_graphql.gateway.caller import Caller, caller_of
+from heliograph_graphql.gateway.caller import Caller, Identity, caller_of
+from heliograph_graphql.gateway.rate_store import RateStore
 from heliograph_graphql.gateway.refusal import RATE_LIMITED, Refusal
 from heliograph_graphql.gateway.settings import GatewaySettings
 
@@ -21,55 +19,69 @@ _FREE = frozenset({"/health", "/ready", "/metrics"})
 
 
 class RateLimits:
-    """Counts requests. Raises SettingsError for a storage that the library does not know."""
+    """Counts requests. Raises SettingsError for a storage that is none."""
 
     def __init__(self, settings: GatewaySettings) -> None:
-        try:
-            storage = storage_from_string(settings.rate_storage)
-            self._limiter = SlidingWindowCounterRateLimiter(storage)
-        except (ConfigurationError, NotImplementedError, AssertionError, ValueError) as error:
-            raise SettingsError(
-                f"rate_storage is {settings.rate_storage!r} ({error}): set async+memory:// or async+redis://HOST"
-            ) from None
+        self.store = RateStore(settings.rate_storage)
         self._settings = settings
         self._bad_keys = RateLimitItemPerMinute(settings.bad_keys_per_minute)
 
-    def most(self, caller: Caller) -> int | None:
-        """Requests a minute that the caller may make; None: any number."""
-        if caller.key is None:
-            return self._settings.address_requests_per_minute
-        return caller.key.requests_per_minute or self._settings.key_requests_per_minute
-
     async def spend(self, caller: Caller) -> tuple[Refusal | None, dict[str, str]]:
         """Counts one request: why it is refused, if it is, and the headers that tell what is left."""
-        most = self.most(caller)
-        if most is None:
+        limits = [(who, RateLimitItemPerMinute(most)) for who, most in self._limits(caller)]
+        if not limits:
             return None, {}
-        item = RateLimitItemPerMinute(most)
-        admitted = await self._limiter.hit(item, *caller.identity)
-        window = await self._limiter.get_window_stats(item, *caller.identity)
+        if len(limits) > 1:
+            # What one of them refuses must not be spent of the other.
+            for who, item in limits:
+                if not await self.store.has_room(item, who):
+                    return await self._tell(who, item, admitted=False)
+        told = [await self._tell(who, item, admitted=await self.store.hit(item, who)) for who, item in limits]
+        return next(
+            (each for each in told if each[0] is not None),
+            min(told, key=lambda each: int(each[1]["ratelimit-remaining"])),
+        )
+
+    def _limits(self, caller: Caller) -> Iterator[tuple[Identity, int]]:
+        """Requests a minute of each identity that has a limit."""
+        for who in caller.identities:
+            most = self._settings.address_requests_per_minute
+            if who[0] == "key":
+                assert caller.key is not None
+                most = caller.key.requests_per_minute or self._settings.key_requests_per_minute
+            if most is not None:
+                yield who, most
+
+    async def _tell(
+        self, who: Identity, item: RateLimitItemPerMinute, *, admitted: bool
+    ) -> tuple[Refusal | None, dict[str, str]]:
+        window = await self.store.window(item, who)
         reset = max(1, math.ceil(window.reset_time - time.time()))
         headers = {
-            "ratelimit-limit": str(most),
+            "ratelimit-limit": str(item.amount),
             "ratelimit-remaining": str(max(0, window.remaining)),
             "ratelimit-reset": str(reset),
         }
         if admitted:
             return None, headers
-        whose = "this key" if caller.key is not None else "this address"
-        hint = "" if caller.key is not None else ", or ask with an API key"
-        text = f"{whose} may make {most} requests a minute: wait {reset} s{hint}"
+        hint = "" if who[0] == "key" else ", or ask with an API key of the operator's"
+        text = f"this {who[0]} may make {item.amount} requests a minute: wait {reset} s{hint}"
         return Refusal(text, RATE_LIMITED, 429, {**headers, "retry-after": str(reset)}), headers
 
-    async def check_bad_keys(self, address: str) -> Refusal | None:
-        """Whether the address has sent too much that is no key."""
-        if await self._limiter.test(self._bad_keys, "bad", address):
+    async def is_guessing(self, address: str) -> bool:
+        """Whether the address has sent as much that is no key as it may."""
+        return not await self.store.has_room(self._bad_keys, _bad(address))
+
+    async def note_bad_key(self, address: str) -> Refusal | None:
+        """Counts what was no key; a refusal where that was too much."""
+        if await self.store.hit(self._bad_keys, _bad(address)):
             return None
         text = f"more than {self._settings.bad_keys_per_minute} requests a minute of this address had a key that is none: wait"
         return Refusal(text, RATE_LIMITED, 429, {"retry-after": "60"})
 
-    async def note_bad_key(self, address: str) -> None:
-        await self._limiter.hit(self._bad_keys, "bad", address)
+
+def _bad(address: str) -> Identity:
+    return ("bad", address)
 
 
 class RateLimited:

@@ -10,7 +10,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from heliograph_graphql.gateway.access_log import AccessLog
 from heliograph_graphql.gateway.body_limits import BodyLimits
-from heliograph_graphql.gateway.concurrency import Concurrency
+from heliograph_graphql.gateway.concurrency import Concurrency, RequestsAtOnce
 from heliograph_graphql.gateway.keys import Admission, Keys
 from heliograph_graphql.gateway.live_connections import LiveConnections
 from heliograph_graphql.gateway.rate_limits import RateLimited, RateLimits
@@ -30,7 +30,9 @@ _EXPOSED = (
 )
 
 
-def middlewares(settings: ApiSettings, admission: Admission, limits: RateLimits) -> Sequence[Middleware]:
+def middlewares(
+    settings: ApiSettings, admission: Admission, limits: RateLimits, at_once: RequestsAtOnce
+) -> Sequence[Middleware]:
     """A refusal too has a request id, a line of the log and the headers that a browser needs to read it."""
     gateway = settings.gateway
     stack = [Middleware(RequestIds)]
@@ -53,6 +55,5 @@ def middlewares(settings: ApiSettings, admission: Admission, limits: RateLimits)
     stack.append(
         Middleware(LiveConnections, most=gateway.live_connections, each=gateway.live_connections_per_caller)
     )
-    if gateway.requests_at_once is not None:
-        stack.append(Middleware(Concurrency, most=gateway.requests_at_once))
+    stack.append(Middleware(Concurrency, at_once=at_once))
     return stack

@@ -150,7 +150,7 @@ def _word(name: str, text: str, words: Sequence[str]) -> str:
 
 
 def _limit(text: str, most: int) -> int:
-    return _integer("limit", text, 0, most)
+    return _integer("limit", text, 1, most)
 
 
 def _integer(name: str, text: str, least: int, most: int) -> int:

@@ -77,7 +77,7 @@ def describe(resources: Sequence[Resource], catalog: Catalog, *, most: int, vers
 
 
 def _list(resource: Resource, entity: Entity, most: int) -> JsonObject:
-    limit = {"type": "integer", "minimum": 0, "maximum": most, "default": 50}
+    limit = {"type": "integer", "minimum": 1, "maximum": most, "default": 50}
     return {
         "operationId": resource.root,
         "summary": f"A page of {resource.root}.",

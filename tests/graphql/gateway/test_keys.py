@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -18,7 +19,7 @@ from heliograph_graphql.gateway.keys import KeyRing
 from heliograph_graphql.gateway.settings import GatewaySettings
 from heliograph_graphql.settings import ApiSettings
 from heliograph_sql.database import Database
-from heliograph_sql.keys import NewKey, add_key, list_keys, make_key, parse_key, revoke_key
+from heliograph_sql.keys import NewKey, add_key, list_keys, make_key, parse_key, revoke_key, store_wallet_key
 
 QUERY = {"query": "{ __typename }"}
 
@@ -37,6 +38,22 @@ async def new_key(database: Database, rate: int | None = None, days: int | None 
     async with database.acquire() as connection:
         await add_key(connection, made, "a frontend", rate, days)
     return made
+
+
+async def wallet_key(database: Database, wallet: str) -> NewKey:
+    made = make_key()
+    expires = datetime.now(UTC) + timedelta(days=1)
+    async with database.acquire() as connection:
+        assert await store_wallet_key(connection, made, wallet, f"nonce of {wallet}", expires)
+    return made
+
+
+async def waiting(connection: Any, count: int) -> None:
+    """Returns once so many statements wait for a lock."""
+    while True:
+        if await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted") == count:
+            return
+        await asyncio.sleep(0.01)
 
 
 def test_a_key_is_told_from_what_is_none() -> None:
@@ -100,10 +117,13 @@ async def test_a_key_that_is_none_is_refused_even_where_none_is_needed(database:
             response = await http.post("/graphql", json=QUERY, headers=headers)
             assert response.status_code == 401
             assert "misspelt, expired or revoked" in response.json()["errors"][0]["message"]
-        # Now the address has guessed enough; who has a key waits there too, others do not.
+        # Now the address has guessed enough; who has a key there, or none, does not wait.
         response = await http.post("/graphql", json=QUERY, headers={"x-api-key": forged})
         assert (response.status_code, response.headers["retry-after"]) == (429, "60")
         assert (await http.post("/graphql", json=QUERY)).status_code == 200
+        for _ in range(2):
+            response = await http.post("/graphql", json=QUERY, headers={"x-api-key": key.text})
+            assert response.status_code == 200
 
 
 async def test_a_revoked_or_expired_key_counts_no_more(database: Database) -> None:
@@ -147,6 +167,60 @@ async def test_rates_are_counted_by_key_and_else_by_address(database: Database) 
         assert (await http.get("/health")).status_code == 200
     assert await admitted("192.0.2.1", slow) == 2
     assert await admitted("192.0.2.1", fast) == 5
+
+
+async def test_wallets_of_one_address_share_its_rate(database: Database, ledger: Any) -> None:
+    wallets = [await wallet_key(database, name) for name in ("alice", "bob", "carol")]
+    app = app_with(database, address_requests_per_minute=4, key_requests_per_minute=2, requests_at_once=1)
+
+    async def statuses(address: str, *keys: NewKey) -> list[int]:
+        async with client(app, address) as http:
+            return [
+                (await http.get("/api/openapi.json", headers={"x-api-key": key.text})).status_code
+                for key in keys
+            ]
+
+    alice, bob, carol = wallets
+    assert await statuses("192.0.2.1", alice, alice, alice) == [200, 200, 429], (
+        "a wallet's key has its own rate too"
+    )
+    assert await statuses("192.0.2.1", bob, carol, bob, carol) == [200, 200, 429, 429]
+    # What the address refused was not spent of the keys.
+    assert await statuses("192.0.2.2", bob, carol) == [200, 200]
+    async with client(app, "192.0.2.3") as http, database.acquire() as connection, connection.transaction():
+        await connection.execute("LOCK TABLE perps.trades")
+        held = asyncio.create_task(
+            http.get("/api/trades", headers={"x-api-key": (await wallet_key(database, "dave")).text})
+        )
+        await waiting(connection, 1)
+        other = await wallet_key(database, "erin")
+        refused = await http.get("/api/markets", headers={"x-api-key": other.text})
+        assert refused.status_code == 429 and "of this address are under way" in refused.json()["error"]
+        await connection.execute("SELECT 1")
+    assert (await held).status_code == 200
+
+
+async def test_what_a_key_opens_is_for_no_shared_cache(database: Database, ledger: Any) -> None:
+    key = {"x-api-key": (await new_key(database)).text}
+    await ledger.trades(100, 101)
+    async with database.acquire() as connection:
+        await connection.execute("UPDATE heliograph.streams SET final_slot = 101")
+    settled = "/api/trades?fromSlot=100&throughSlot=100"
+    async with client(app_with(database, require_key=True)) as http:
+        for path, kept in (
+            (settled, "private, max-age="),
+            ("/graphql?query={trades{totalCount}}", "private, no-cache"),
+        ):
+            response = await http.get(path, headers=key)
+            assert response.status_code == 200, response.text
+            assert response.headers["cache-control"].startswith(kept)
+            varies = {name.strip() for name in response.headers["vary"].lower().split(",")}
+            assert varies >= {"authorization", "x-api-key", "accept"}
+        posted = await http.post("/graphql", json=QUERY, headers=key)
+        assert posted.headers["cache-control"] == "no-store"
+        assert "private" not in (await http.get("/api/openapi.json")).headers["cache-control"]
+    async with client(app_with(database)) as http:
+        assert (await http.get(settled, headers=key)).headers["cache-control"].startswith("max-age=")
 
 
 async def test_a_websocket_has_its_key_in_connection_init(servers: Any, database: Database) -> None:
@@ -211,19 +285,54 @@ async def test_one_caller_has_so_many_requests_under_way_and_others_are_not_held
         async with database.acquire() as connection, connection.transaction():
             await connection.execute("LOCK TABLE perps.trades")
             held = [asyncio.create_task(http.post("/graphql", json=query)) for _ in range(2)]
-            while True:
-                if await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted") == 2:
-                    break
-                await asyncio.sleep(0.01)
+            await waiting(connection, 2)
             refused = await http.get("/api/trades")
             assert (refused.status_code, refused.json()["code"]) == (429, "RATE_LIMITED")
             streams = {"accept": "application/json, text/event-stream"}
             assert (await http.get("/api/trades", headers=streams)).status_code == 429
+            for accepted in (streams, {"accept": "text/event-stream"}):
+                refused = await http.post("/graphql", json=query, headers=accepted)
+                assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
             assert (await http.get("/health")).status_code == 200
             assert (await http.get("/api/markets", headers={"x-api-key": key.text})).status_code == 200
             assert (await other.get("/api/markets")).status_code == 200
         assert [(await one).status_code for one in held] == [200, 200]
         assert (await http.get("/api/trades")).status_code == 200
+        streamed = await http.post("/graphql", json=query, headers={"accept": "text/event-stream"})
+        assert "event: next" in streamed.text and '"totalCount":' in streamed.text
+
+
+async def test_queries_of_a_websocket_count_among_the_requests_at_once(
+    servers: Any, database: Database, ledger: Any
+) -> None:
+    server = await servers.start(gateway=GatewaySettings(requests_at_once=1))
+    async with websockets.connect(
+        server.ws_url, subprotocols=[websockets.Subprotocol("graphql-transport-ws")]
+    ) as socket:
+
+        async def hear() -> dict[str, Any]:
+            async with asyncio.timeout(10):
+                heard: dict[str, Any] = orjson.loads(await socket.recv())
+            return heard
+
+        async def ask(name: str, text: str) -> None:
+            message = {"type": "subscribe", "id": name, "payload": {"query": text}}
+            await socket.send(orjson.dumps(message).decode())
+
+        await socket.send('{"type":"connection_init"}')
+        await hear()
+        async with database.acquire() as connection, connection.transaction():
+            await connection.execute("LOCK TABLE perps.trades")
+            await ask("1", "{ trades { totalCount } }")
+            await waiting(connection, 1)
+            await ask("2", "{ streams { totalCount } }")
+            refused = await hear()
+            assert (refused["id"], refused["type"]) == ("2", "error")
+            assert refused["payload"][0]["extensions"]["code"] == "RATE_LIMITED"
+        told = [await hear(), await hear()]
+        assert [(one["id"], one["type"]) for one in told] == [("1", "next"), ("1", "complete")]
+        await ask("3", "{ streams { totalCount } }")
+        assert (await hear())["type"] == "next"
 
 
 async def test_a_caller_has_so_many_websockets(servers: Any) -> None:

@@ -105,7 +105,8 @@ async def test_filters(client: httpx2.AsyncClient, ledger: Any) -> None:
 REFUSED = [
     ("nonsense=1", "no parameter 'nonsense'"),
     ("limit=1&limit=2", "limit is given twice"),
-    ("limit=1001", "limit is '1001': give a whole number from 0 to 1000"),
+    ("limit=1001", "limit is '1001': give a whole number from 1 to 1000"),
+    ("limit=0", "limit is '0': give a whole number from 1 to 1000"),
     ("limit=-1", "limit is '-1'"),
     ("limit=x", "limit is 'x'"),
     ("limit=" + "9" * 5000, "limit is"),
