@@ -18,6 +18,7 @@ from graphql import (
     value_from_ast,
 )
 
+from heliograph_graphql.aggregate_plan import compile_aggregates
 from heliograph_graphql.completeness import COMPLETE_THROUGH, COVERAGE
 from heliograph_graphql.conditions import Filters, sorts, source
 from heliograph_graphql.document import Operation, Variables
@@ -26,6 +27,7 @@ from heliograph_graphql.failures import BAD_INPUT, too_complex
 from heliograph_graphql.message import DISCARD, ENVELOPE, OBJECT_ENVELOPE, REMOVED, MessageItem
 from heliograph_graphql.node_id import NodeIdError, entity_of_id
 from heliograph_graphql.plan import (
+    Aggregates,
     All,
     Compare,
     Condition,
@@ -111,7 +113,12 @@ class Compiler:
     def _work(self, operation: Operation, variables: Variables) -> _Work:
         selections = Selections(operation.fragments, variables.values)
         return _Work(
-            self._schema, self._catalog, selections, variables, Filters(self._settings.max_conditions)
+            self._schema,
+            self._catalog,
+            selections,
+            variables,
+            Filters(self._settings.max_conditions),
+            self._settings.max_aggregated,
         )
 
 
@@ -125,12 +132,14 @@ class _Work:
         selections: Selections,
         variables: Variables,
         filters: Filters,
+        most_aggregated: int,
     ) -> None:
         self._schema = schema
         self._catalog = catalog
         self.selections = selections
         self._variables = variables
         self._filters = filters
+        self._most_aggregated = most_aggregated
 
     def root(self, key: str, nodes: list[FieldNode], parent: GraphQLObjectType) -> Root | Typename | None:
         name = nodes[0].name.value
@@ -270,10 +279,17 @@ class _Work:
                 items[key] = self._page_info(self._inside(nodes, "PageInfo"))
             elif name == "totalCount":
                 items[key] = TotalCount()
+            elif name == "aggregates":
+                items[key] = self._aggregates(entity, nodes)
             else:
                 part = {"completeThrough": COMPLETE_THROUGH, "coverage": COVERAGE}[name]
                 items[key] = PartOf(part, self._part(part, nodes))
         return items
+
+    def _aggregates(self, entity: Entity, nodes: list[FieldNode]) -> Aggregates:
+        connection = cast(GraphQLObjectType, self._schema.type_map[f"{entity.name}Connection"])
+        given = self.arguments(connection, nodes[0])
+        return compile_aggregates(entity, nodes, given, self._inside, self._most_aggregated)
 
     def _edges(self, entity: Entity, fields: Fields) -> Edges:
         items: dict[str, EdgeCursor | Nodes | Typename] = {}

@@ -1,4 +1,7 @@
-"""How many rows a plan may read at most: the product of `first` along each nesting, summed."""
+"""How many rows a plan may read at most: the product of `first` along each nesting, summed.
+
+Aggregates read more than they answer with; each counts as AGGREGATE_ROWS rows besides its groups.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,10 @@ from collections.abc import Iterable, Mapping
 from graphql import GraphQLError
 
 from heliograph_graphql.failures import BAD_INPUT
-from heliograph_graphql.plan import Edges, Node, Nodes, One, Page, PageNode, Root, read
+from heliograph_graphql.plan import Aggregates, Edges, Node, Nodes, One, Page, PageNode, Root, Source, read
+
+AGGREGATE_ROWS = 5000
+"""As long as reading a million rows takes, so long an operation must not be that it asks for it more than some forty times."""
 
 
 def most_rows(key: str, root: Root, most_first: int, variables: Mapping[str, object]) -> int:
@@ -39,9 +45,11 @@ class _Counting:
         self._variables = variables
 
     def page(self, path: tuple[str, ...], page: Page, times: int) -> int:
-        rows = times * self._first(path, page)
+        rows = times * self._first(path, page.first)
         total = rows
-        for item in page.items.values():
+        for key, item in page.items.items():
+            if isinstance(item, Aggregates):
+                total += times * (AGGREGATE_ROWS + self._first((*path, key), item.first))
             for nodes in _lists(item):
                 total += self.nodes(path, nodes.items, rows)
         return total
@@ -55,8 +63,8 @@ class _Counting:
                 total += self.nodes((*path, key), node.items, times)
         return total
 
-    def _first(self, path: tuple[str, ...], page: Page) -> int:
-        value = read(page.first, self._variables)
+    def _first(self, path: tuple[str, ...], first: Source) -> int:
+        value = read(first, self._variables)
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= self._most_first:
             raise GraphQLError(
                 f"{'.'.join(path)}: first is {value}: ask for 0 to {self._most_first} rows",

@@ -119,6 +119,21 @@ class Field:
     def can_sort(self) -> bool:
         return self.sortable and self.fragment is None and self.type not in (Kind.ID, Kind.JSON, Kind.TEXTS)
 
+    @property
+    def can_group(self) -> bool:
+        """Whether rows are told apart by it: a name, a choice, a yes or no."""
+        return self.can_sort and (isinstance(self.type, Choice) or self.type in (Kind.TEXT, Kind.BOOL))
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it has a sum and a mean."""
+        return self.can_sort and self.type in (Kind.DECIMAL, Kind.BIGINT, Kind.INT)
+
+    @property
+    def has_extremes(self) -> bool:
+        """Whether it has a least and a greatest value."""
+        return self.is_number or (self.can_sort and self.type in (Kind.TIME, Kind.SLOT))
+
 
 @dataclass(frozen=True, eq=False)
 class Relation:
@@ -206,6 +221,12 @@ class Entity:
     def by_column(self) -> Mapping[str, Field]:
         """Fields that are columns, by column."""
         return {item.name: item for item in self.fields if item.fragment is None}
+
+    @cached_property
+    def span(self) -> Field | None:
+        """The time that its rows are put into buckets by: that which they are ordered by."""
+        lead = self.by_column[self.key[0]]
+        return lead if lead.type is Kind.TIME else None
 
     @cached_property
     def argument_by_key(self) -> Mapping[str, Argument]:

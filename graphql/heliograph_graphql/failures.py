@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import structlog
@@ -29,6 +29,7 @@ SLOT_NOT_REACHED = "SLOT_NOT_REACHED"
 
 TOO_LONG = "the query took too long: ask for fewer rows or a narrower filter"
 _QUERY_CANCELED = "57014"
+_REFUSED = "HG001"
 _log = structlog.get_logger(__name__)
 
 
@@ -75,6 +76,9 @@ def show(error: BaseException, code: str = BAD_INPUT) -> dict[str, Any]:
         return coded(str(error), BAD_INPUT)
     if is_timeout(error):
         return coded(TOO_LONG, TIMEOUT)
+    refused = _refusal(error)
+    if refused is not None:
+        return coded(refused, TOO_COMPLEX)
     if isinstance(error, DatabaseUnavailable):
         return coded("the database cannot be reached now: try again", UNAVAILABLE)
     _log.error("request failed", exc_info=error)
@@ -83,12 +87,20 @@ def show(error: BaseException, code: str = BAD_INPUT) -> dict[str, Any]:
 
 def is_timeout(error: BaseException) -> bool:
     """Whether the database broke the statement off for taking too long."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if getattr(cause, "sqlstate", None) == _QUERY_CANCELED:
-            return True
-        cause = cause.__cause__
-    return False
+    return any(getattr(cause, "sqlstate", None) == _QUERY_CANCELED for cause in _causes(error))
+
+
+def _refusal(error: BaseException) -> str | None:
+    """What heliograph.refuse said, where a statement ended by it."""
+    return next(
+        (str(cause) for cause in _causes(error) if getattr(cause, "sqlstate", None) == _REFUSED), None
+    )
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
 
 
 def http_status(errors: Iterable[dict[str, Any]]) -> int:

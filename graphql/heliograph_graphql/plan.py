@@ -45,7 +45,11 @@ def read(source: Source, variables: Mapping[str, object]) -> object:
     return value
 
 
-class Direction(enum.Enum):
+class Structural(enum.Enum):
+    """Values of arguments that decide the SQL, and are no parameters of it."""
+
+
+class Direction(Structural):
     ASC = "ASC"
     DESC = "DESC"
 
@@ -165,7 +169,67 @@ class TotalCount:
     pass
 
 
-PageNode = Nodes | Edges | PageInfo | TotalCount | PartOf | Typename
+class Measure(enum.Enum):
+    """What is told of a group's values of one field. Missing values are left out."""
+
+    SUM = "sum"
+    AVG = "avg"
+    MIN = "min"
+    MAX = "max"
+    KNOWN = "known"
+
+
+@dataclass(frozen=True)
+class GroupKey:
+    """What a group has in common: fields, and under BUCKET the span of time."""
+
+    items: Mapping[str, Field | str | Typename]
+
+
+BUCKET = "bucket"
+COUNT = "count"
+
+
+@dataclass(frozen=True)
+class Measured:
+    measure: Measure
+    items: Mapping[str, Field | Typename]
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The groups of an Aggregates; COUNT is how many rows a group has."""
+
+    items: Mapping[str, GroupKey | Measured | str | Typename]
+
+
+HAS_MORE = "hasMore"
+
+
+@dataclass(frozen=True)
+class GroupSort:
+    """What groups are sorted by before their key: a measure of a field, COUNT, or BUCKET."""
+
+    by: tuple[Measure, Field] | str
+    descending: bool
+
+
+@dataclass(frozen=True)
+class Aggregates:
+    """What all rows of a page's filter come to: one group of all, or a group for each value of `by` and each bucket.
+
+    first: how many groups. most_rows: more rows than that are refused.
+    """
+
+    by: tuple[Field, ...]
+    bucket: Source | None
+    first: Source
+    sort: GroupSort | None
+    items: Mapping[str, Groups | str | Typename]
+    most_rows: int
+
+
+PageNode = Nodes | Edges | PageInfo | TotalCount | PartOf | Aggregates | Typename
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,8 @@ class ApiSettings:
     """Largest page."""
     max_rows: int = 200_000
     """Most rows that an operation may ask for: the product of `first` along each nesting, summed."""
+    max_aggregated: int = 1_000_000
+    """Most rows that one aggregate is made of; where more match it is refused."""
     max_conditions: int = 500
     """Most comparisons in an operation's filters."""
     max_variable_values: int = 5000

@@ -15,6 +15,7 @@ from heliograph_graphql.parameters import (
     sql_type,
 )
 from heliograph_graphql.plan import (
+    Aggregates,
     EdgeCursor,
     Edges,
     Leaf,
@@ -24,7 +25,6 @@ from heliograph_graphql.plan import (
     Page,
     PageFact,
     PageInfo,
-    PageNode,
     PartOf,
     Row,
     Source,
@@ -33,6 +33,7 @@ from heliograph_graphql.plan import (
     read,
 )
 from heliograph_graphql.scratch import Scratch
+from heliograph_graphql.sql_aggregates import AggregateWriter
 from heliograph_graphql.sql_completeness import Completeness, Range
 from heliograph_graphql.sql_conditions import Conditions
 from heliograph_graphql.sql_text import (
@@ -69,6 +70,7 @@ class Rows:
         self._scratch = scratch
         self._conditions = conditions
         self._completeness = Completeness(scratch)
+        self._aggregates = AggregateWriter(scratch, self._first)
         self._variables = variables
 
     def object(self, entity: Entity, items: Mapping[str, Node], row: str) -> str:
@@ -177,22 +179,29 @@ class Rows:
             name = f'"@a"."@{len(lists)}"'
             return name
 
+        def summed(node: Aggregates) -> str:
+            each = [f" AND {condition}" for condition in alternatives()] or [""]
+            found = [f"SELECT {table}.* {matching()}{condition}" for condition in each]
+            return self._aggregates.value(node, entity, found)
+
         values = {
-            key: self._page_value(node, page, row, cursor, listed, counted, asked)
+            key: summed(node)
+            if isinstance(node, Aggregates)
+            else self._page_value(node, page, row, cursor, listed, counted, asked)
             for key, node in page.items.items()
         }
         needs_rows = bool(lists) or any(isinstance(node, PageInfo) for node in page.items.values())
         if not needs_rows:
             return json_object(values)
         branches = [f" AND {condition}" for condition in alternatives()] or [""]
-        first = self._first(page)
+        first = self._first(page.first)
         return self._page_of_rows(page, table, row, matching, branches, values, lists, first, wants_next)
 
-    def _first(self, page: Page) -> str:
+    def _first(self, asked: Source) -> str:
         """How many rows: as text, because PostgreSQL keeps no plan whose number of rows it does not know."""
         if self._variables is None:
-            return self._scratch.param(LimitParam(page.first), "bigint")
-        first = read(page.first, self._variables)
+            return self._scratch.param(LimitParam(asked), "bigint")
+        first = read(asked, self._variables)
         if not isinstance(first, int) or isinstance(first, bool):
             raise TypeError(f"first is {first!r}: the cost was not counted before the statement was made")
         return str(first)
@@ -256,7 +265,7 @@ class Rows:
 
     def _page_value(
         self,
-        node: PageNode,
+        node: Nodes | Edges | PageInfo | TotalCount | PartOf | Typename,
         page: Page,
         row: str,
         cursor: str,

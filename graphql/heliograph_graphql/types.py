@@ -9,6 +9,7 @@ from typing import Annotated, Any, Protocol
 import strawberry
 from strawberry.types.unset import UNSET
 
+from heliograph_graphql.aggregate_types import AggregateTypes
 from heliograph_graphql.completeness import COMPLETE_THROUGH, COVERAGE
 from heliograph_graphql.entity import Argument, Catalog, Choice, Entity, Field, Kind, Part, Relation
 from heliograph_graphql.inputs import Inputs, list_of
@@ -29,6 +30,9 @@ class Resolvers(Protocol):
         self, entity: Entity, relation: Relation | None, parent: Any, info: Any, arguments: dict[str, Any]
     ) -> Any:
         """One row or None."""
+
+    def aggregates(self, entity: Entity, page: Any, info: Any, arguments: dict[str, Any]) -> Any:
+        """What the rows of a page that `page` answered come to."""
 
     def node(self, info: Any, id_: str) -> Any:
         """The row of any type that has this global id, or None."""
@@ -190,7 +194,13 @@ class Types:
             cls, "completeThrough", self.part(COMPLETE_THROUGH) | None, COMPLETE_THROUGH.description
         )
         set_attribute(cls, "coverage", self.part(COVERAGE), COVERAGE.description)
+        cls.aggregates = _named(self._aggregates(entity), "aggregates")
         strawberry.type(cls, name=cls.__name__, description=f"A page of {entity.root}.")
+
+    def _aggregates(self, entity: Entity) -> Any:
+        resolvers = self._resolvers
+        types = AggregateTypes(entity, self.inputs, set_attribute)
+        return types.field(lambda page, info, given: resolvers.aggregates(entity, page, info, given))
 
     def _leaf(self, cls: Any, field: Field) -> None:
         kind = Json if field.type is Kind.JSON else self.inputs.output(field)

@@ -9,28 +9,28 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 
 from graphql import (
-    GraphQLEnumType,
     GraphQLInputType,
     is_input_object_type,
     is_leaf_type,
     is_list_type,
     is_non_null_type,
 )
+from strawberry.schema.schema_converter import CustomGraphQLEnumType
 
-from heliograph_graphql.plan import Direction, Ref
+from heliograph_graphql.plan import Ref, Structural
 
 
 def symbolize(value: object, kind: GraphQLInputType, path: tuple[str | int, ...]) -> object:
-    """The coerced `value` with leaves replaced; nulls, directions and the structure stay."""
+    """The coerced `value` with leaves replaced; nulls, what decides the SQL, and the structure stay."""
     if is_non_null_type(kind):
         kind = kind.of_type
-    if value is None or isinstance(value, Direction):
+    if value is None or isinstance(value, Structural):
         return value
     if is_list_type(kind):
         if not isinstance(value, list):
             return Ref(path)
         inner = kind.of_type.of_type if is_non_null_type(kind.of_type) else kind.of_type
-        if is_leaf_type(inner) and not _is_direction(inner) and None not in value:
+        if is_leaf_type(inner) and not _decides(inner) and None not in value:
             return Ref(path)
         return [symbolize(item, kind.of_type, (*path, index)) for index, item in enumerate(value)]
     if is_input_object_type(kind) and isinstance(value, Mapping):
@@ -49,5 +49,6 @@ def shape(value: object) -> Hashable:
     return value if isinstance(value, Hashable) else repr(value)
 
 
-def _is_direction(kind: object) -> bool:
-    return isinstance(kind, GraphQLEnumType) and kind.name == "Direction"
+def _decides(kind: object) -> bool:
+    """Whether the values of an enum are Structural."""
+    return isinstance(kind, CustomGraphQLEnumType) and issubclass(kind.wrapped_cls, Structural)

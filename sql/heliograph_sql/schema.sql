@@ -70,6 +70,16 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION heliograph.refuse(message text) RETURNS json
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION USING MESSAGE = message, ERRCODE = 'HG001';
+END
+$$;
+
+COMMENT ON FUNCTION heliograph.refuse(message text) IS 'Fails with SQLSTATE HG001 and the message, which is for whoever asked.';
+
 CREATE FUNCTION heliograph_compat.time_bucket(bucket_width interval, ts timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     AS $$

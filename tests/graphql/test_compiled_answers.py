@@ -6,6 +6,7 @@ The resolvers here share nothing with the compiler but the entities' description
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import operator
 import random
@@ -19,13 +20,14 @@ from typing import Any
 
 from strawberry.types.unset import UNSET
 
-from heliograph_core.amounts import EXACT
+from heliograph_core.amounts import EXACT, quotient
 from heliograph_core.cursor import decode_keyset, encode_keyset
 from heliograph_core.intervals import SlotSet
 from heliograph_graphql.entities import load_catalog
 from heliograph_graphql.entity import Catalog, Choice, Entity, Field, Kind, Relation
 from heliograph_graphql.executor import Executor, Request
 from heliograph_graphql.node_id import encode_id
+from heliograph_graphql.plan import BUCKET
 from heliograph_graphql.schema import build_schema
 from heliograph_graphql.settings import ApiSettings
 from heliograph_graphql.sql import Statement
@@ -83,9 +85,10 @@ class Plain:
         first = 50 if arguments["first"] in (None, UNSET) else arguments["first"]
         where = arguments.get("where")
         related = self.related(entity, relation, parent, arguments)
-        rows = [row for row in related if self.matches(entity, row, where)]
+        matching = [row for row in related if self.matches(entity, row, where)]
         order = self.order(entity, arguments.get("orderBy"))
         name = entity.name + ":" + ",".join(("-" if down else "") + column for column, down in order)
+        rows = list(matching)
         rows.sort(key=cmp_to_key(lambda a, b: compare(a, b, order)))
         total = len(rows)
         after = arguments["after"] or None
@@ -111,7 +114,64 @@ class Plain:
             totalCount=total,
             completeThrough=self.complete_through(streams),
             coverage=self.coverage(self.ranges(entity, streams, where), self.settled(streams, where)),
+            all_rows=matching,
         )
+
+    def aggregates(self, entity: Entity, page: Any, info: Any, arguments: Row) -> Any:
+        by = [item.value for item in arguments["by"] or ()]
+        span = None if arguments["bucket"] in (None, UNSET) else BUCKET_SECONDS[arguments["bucket"].value]
+        groups: dict[tuple[Any, ...], list[Row]] = {}
+        for row in page.all_rows:
+            key = [row[name] for name in by]
+            if span is not None:
+                key.insert(0, BUCKET_ORIGIN + (row[entity.key[0]] - BUCKET_ORIGIN) // span * span)
+            groups.setdefault(tuple(key), []).append(row)
+        if not by and span is None:
+            groups.setdefault((), [])
+        names = [*([BUCKET] if span is not None else []), *by]
+        made = [self.group(entity, dict(zip(names, key, strict=True)), rows) for key, rows in groups.items()]
+        order = [(name, False) for name in names]
+        if arguments["orderBy"] not in (None, UNSET):
+            ((measure, asked),) = [(n, v) for n, v in vars(arguments["orderBy"]).items() if v is not UNSET]
+            path: tuple[str, ...] = (measure,)
+            if not hasattr(asked, "value"):
+                ((field, asked),) = [(n, v) for n, v in vars(asked).items() if v is not UNSET]
+                path = (measure, field)
+            for one in made if measure != BUCKET else ():
+                figure = getattr(one, path[0])
+                one.sorted["\0"] = figure if len(path) == 1 else getattr(figure, path[1])
+            order.insert(0, (BUCKET if measure == BUCKET else "\0", asked.value == "DESC"))
+
+        def by_order(a: Any, b: Any) -> int:
+            return compare(a.sorted, b.sorted, order)
+
+        made.sort(key=cmp_to_key(by_order))
+        first = 100 if arguments["first"] in (None, UNSET) else arguments["first"]
+        return SimpleNamespace(groups=made[:first], hasMore=len(made) > first)
+
+    def group(self, entity: Entity, key: Row, rows: list[Row]) -> Any:
+        shown: Row = {field.key: key.get(field.name) for field in entity.fields if field.can_group}
+        shown[BUCKET] = key.get(BUCKET)
+        shown["marketSymbol"] = MARKETS.get(key["market"]) if "market" in key else None
+        if shown["marketSymbol"] is not None:
+            here = {"stream": key["stream"]} if "stream" in key else {}
+            known = self.find("perps.markets", market=key["market"], **here)
+            shown["marketSymbol"] = known[0]["symbol"] if known else None
+        figures: dict[str, Row] = {"sum": {}, "avg": {}, "min": {}, "max": {}, "known": {}}
+        for field in entity.fields:
+            if field.fragment is not None:
+                continue
+            values = [row[field.name] for row in rows if row[field.name] is not None]
+            if field.type in (Kind.DECIMAL, Kind.BIGINT, Kind.INT):
+                total = functools.reduce(EXACT.add, map(Decimal, values), Decimal(0))
+                figures["sum"][field.key] = total if values else None
+                figures["avg"][field.key] = quotient(total, len(values)) if values else None
+                figures["known"][field.key] = len(values)
+            if field.type in (Kind.DECIMAL, Kind.BIGINT, Kind.INT, Kind.SLOT, Kind.TIME):
+                figures["min"][field.key] = min(values, default=None)
+                figures["max"][field.key] = max(values, default=None)
+        told = {name: SimpleNamespace(**values) for name, values in figures.items()}
+        return SimpleNamespace(key=SimpleNamespace(**shown), count=len(rows), sorted=dict(key), **told)
 
     def row(self, entity: Entity, relation: Relation | None, parent: Any, info: Any, arguments: Row) -> Any:
         given = {key: value for key, value in arguments.items() if value not in (UNSET, None)}
@@ -771,10 +831,49 @@ class Operations:
             lambda: "totalCount",
             lambda: "completeThrough { slot time __typename }",
             lambda: "coverage { from settled through truncated gaps { stream from through } }",
+            lambda: self._aggregates(entity),
         ]
         parts.extend(write() for write in dice.sample(extras, dice.randint(0, 4)))
         dice.shuffle(parts)
         return f"p{next(self._names)}: {name}({', '.join(arguments)}) {{ {' '.join(parts)} }}"
+
+    def _aggregates(self, entity: Entity) -> str:
+        dice = self._dice
+        by = [field for field in entity.fields if field.can_group]
+        numbers = [field.key for field in entity.fields if field.is_number]
+        ordered = [field.key for field in entity.fields if field.has_extremes]
+        missing = [field.key for field in entity.fields if field.is_number and field.nullable]
+        chosen = [Word(field.name.upper()) for field in dice.sample(by, dice.randint(0, min(3, len(by))))]
+        arguments = [self._argument("by", f"[{entity.name}GroupBy!]", chosen)] if dice.random() < 0.8 else []
+        bucketed = entity.by_column[entity.key[0]].type is Kind.TIME and dice.random() < 0.5
+        if bucketed:
+            word = dice.choice(("ONE_MINUTE", "ONE_HOUR", "ONE_DAY", "SEVEN_DAYS"))
+            arguments.append(self._argument(BUCKET, "BucketResolution", Word(word)))
+        if dice.random() < 0.5:
+            arguments.append(self._argument("first", "Int", dice.choice((0, 1, 2, 5))))
+        way = Word(dice.choice(("ASC", "DESC")))
+        orders: list[dict[str, Any]] = [{"count": way}, *([{BUCKET: way}] if bucketed else [])]
+        orders += [{name: {dice.choice(numbers): way}} for name in ("sum", "avg")]
+        orders += [{name: {dice.choice(ordered): way}} for name in ("min", "max")]
+        if dice.random() < 0.6:
+            arguments.append(self._argument("orderBy", f"{entity.name}GroupOrder", dice.choice(orders)))
+        keys = [field.key for field in by] + (["marketSymbol"] if "marketSymbol" in entity.by_key else [])
+        keys += [BUCKET] if entity.by_column[entity.key[0]].type is Kind.TIME else []
+        parts = ["count", f"key {{ {' '.join(dice.sample(keys, dice.randint(1, len(keys))))} }}"]
+        for name, fields in (
+            ("sum", numbers),
+            ("avg", numbers),
+            ("min", ordered),
+            ("max", ordered),
+            ("known", missing),
+        ):
+            if fields and dice.random() < 0.5:
+                parts.append(f"{name} {{ {' '.join(dice.sample(fields, dice.randint(1, len(fields))))} }}")
+        dice.shuffle(parts)
+        asked = f"({', '.join(arguments)})" if arguments else ""
+        return (
+            f"g{next(self._names)}: aggregates{asked} {{ groups {{ {' '.join(parts)} }} hasMore __typename }}"
+        )
 
     def _fields(self, entity: Entity, depth: int) -> str:
         dice = self._dice
@@ -923,7 +1022,8 @@ async def make_both(database: Any, dice: random.Random) -> tuple[Both, Catalog]:
         row["err"] = None if row["err"] is None else json.loads(row["err"])
     times = sorted({time for known in world.block_times.values() for time in known.values()})
     windows = AnyWindows(dice, times)
-    executor = Executor(database, ApiSettings(max_depth=30, max_fields=5000, max_aliases=1000), windows)
+    settings = ApiSettings(max_depth=30, max_fields=5000, max_aliases=1000, max_rows=10**9)
+    executor = Executor(database, settings, windows)
     resolvers = Plain(catalog, world)
     ids = {
         name: [resolvers.identity(entity, row) for row in world.rows[entity.table]]

@@ -35,6 +35,11 @@ BEHIND = """query($after: String!) {
 FUNDING = """query($from: DateTime!, $to: DateTime!) {
     fundingPayments(first: 300, where: {marketAddress: {eq: "SolMarket"}, blockTime: {gte: $from, lt: $to}}) { %s }
 }"""
+VOLUME = """query($from: DateTime!, $to: DateTime!) {
+    trades(first: 5, where: {marketAddress: {eq: "SolMarket"}, blockTime: {gte: $from, lt: $to}}) {
+        nodes { id } aggregates(by: [TAKER_SIDE], bucket: ONE_HOUR) { groups { key { bucket takerSide } sum { quote } } }
+    }
+}"""
 DAY = {"from": GENESIS.isoformat(), "to": (GENESIS + timedelta(days=1)).isoformat()}
 SIGNATURE = f"sig-{40 * SLOTS_A_DAY}-0"
 HOT: Mapping[str, tuple[str, Mapping[str, object]]] = {
@@ -45,6 +50,7 @@ HOT: Mapping[str, tuple[str, Mapping[str, object]]] = {
         {},
     ),
     "a day of funding": (FUNDING % "nodes { id wallet amount }", DAY),
+    "a day's volume of a market": (VOLUME, DAY),
     "one slot": (f'{{ trades(where: {{slot: {{eq: "{30 * SLOTS_A_DAY}"}}}}) {{ {ROW} }} }}', {}),
     "one signature": (f'{{ trades(where: {{signature: {{eq: "{SIGNATURE}"}}}}) {{ {ROW} }} }}', {}),
 }

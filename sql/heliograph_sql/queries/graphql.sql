@@ -23,6 +23,9 @@ FROM perps.position_changes c
 WHERE c.wallet = {wallet}
 GROUP BY 1, 2, 3, 4
 
+-- name: refuse_rows
+heliograph.refuse('more than {most} rows match, and an aggregate is made of at most so many: narrow `where`')
+
 -- name: market_symbol
 (SELECT m.symbol FROM perps.markets m WHERE m.stream = {row}.stream AND m.market = {row}.market)
 

@@ -110,6 +110,24 @@ def operations() -> Iterator[tuple[str, Body]]:
             "query": "{ positions(first: 400) { nodes { trades(first: 400, orderBy: [{price: ASC}]) { totalCount nodes { id } } } } }"
         },
     )
+    every = "aggregates(by: [STREAM, TAKER, MAKER, MARKET], bucket: ONE_MINUTE, first: 1000, orderBy: {avg: {price: DESC}})"
+    figures = (
+        "groups { key { taker } count sum { price size quote } avg { price } min { price } max { price } }"
+    )
+    yield (
+        "slow aggregates",
+        {"query": f"{{ {' '.join(f'a{n}: trades {{ {every} {{ {figures} }} }}' for n in range(30))} }}"},
+    )
+    yield (
+        "many aggregates",
+        {"query": f"{{ {' '.join(f'a{n}: trades {{ {every} {{ hasMore }} }}' for n in range(90))} }}"},
+    )
+    nested_aggregates = f"nodes {{ market {{ trades {{ {every} {{ {figures} }} }} }} }}"
+    yield "nested aggregates", {"query": f"{{ trades(first: 1000) {{ {nested_aggregates} }} }}"}
+    yield (
+        "aggregates by all",
+        {"query": "{ trades { aggregates(by: [" + "TAKER " * 3000 + "]) { hasMore } } }"},
+    )
     yield "subscription by POST", {"query": "subscription { trades { cursor } }"}
     yield "mutation", {"query": "mutation { drop }"}
 

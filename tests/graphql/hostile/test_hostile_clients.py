@@ -127,6 +127,8 @@ async def test_hostile_requests_are_answered_clearly_and_change_nothing(
             "aliased",
             "batched",
             "huge rows",
+            "many aggregates",
+            "nested aggregates",
             "huge",
             "huge variables",
             "mutation",
