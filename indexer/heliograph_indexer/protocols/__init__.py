@@ -1,4 +1,4 @@
-"""What each protocol's events mean: one file a protocol, one line of registration."""
+"""What each protocol's events mean: one file or folder a protocol, one line of registration."""
 
 from __future__ import annotations
 

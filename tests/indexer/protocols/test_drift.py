@@ -31,8 +31,9 @@ from heliograph_indexer.decode import Layouts, decode_slot
 from heliograph_indexer.idl.decoder import Decoder
 from heliograph_indexer.idl.reader import read_idl
 from heliograph_indexer.projection import project_slots
-from heliograph_indexer.protocols.drift import PROGRAM, Drift, perp_market, position_key
-from heliograph_indexer.protocols.drift_markets import spot_market
+from heliograph_indexer.protocols.drift import PROGRAM, Drift
+from heliograph_indexer.protocols.drift.spot_markets import spot_market
+from heliograph_indexer.protocols.drift.units import perp_market, position_key
 from heliograph_sql.idls import StoredIdl
 
 D = Decimal

@@ -46,6 +46,6 @@ def spot_market(index: int) -> SpotMarket:
     """Raises LookupError for one that is not known here."""
     if not 0 <= index < len(_MARKETS):
         raise LookupError(
-            f"spot market {index} of Drift is not known here, and no event tells its decimals: add it to drift_markets.py"
+            f"spot market {index} of Drift is not known here, and no event tells its decimals: add it to spot_markets.py"
         )
     return _MARKETS[index]
