@@ -95,25 +95,40 @@ def test_it_ends_by_itself_after_the_seconds_asked_for(heliograph: Any) -> None:
     assert demo.stderr == ""
 
 
-JUPITER = shared_idl("jupiter_perpetuals.codama_2026")
+TRADES = "trades { nodes { marketSymbol takerSide price size quote stream } }"
+CHANGES = "positionChanges { nodes { marketSymbol kind sizeAfter price stream } }"
 
 
-@pytest.mark.skipif(JUPITER is None, reason="the real IDLs of ../shared are absent")
-async def test_a_real_program_trades_by_its_idl_and_is_seen_live(heliograph: Any, tmp_path: Path) -> None:
-    assert JUPITER is not None
-    idl = tmp_path / "perps.json"
-    idl.write_bytes(JUPITER)
-    demo = heliograph("demo", "--port", "0", "--protocol", "jupiter", "--idl", str(idl))
+@pytest.mark.parametrize(
+    ("protocol", "idl", "live", "said"),
+    [
+        ("drift", "drift_v2", TRADES, "openInterestLong"),
+        ("jupiter", "jupiter_perpetuals.codama_2026", TRADES, "borrowRate"),
+        ("quantdesk", "quantdesk_deployed", CHANGES, "indexPrice"),
+    ],
+    ids=["drift", "jupiter", "quantdesk"],
+)
+async def test_a_real_program_trades_by_its_idl_and_is_seen_live(
+    heliograph: Any, tmp_path: Path, protocol: str, idl: str, live: str, said: str
+) -> None:
+    document = shared_idl(idl)
+    if document is None:
+        pytest.skip("the real IDLs of ../shared are absent")
+    file = tmp_path / "program.json"
+    file.write_bytes(document)
+    demo = heliograph("demo", "--port", "0", "--protocol", protocol, "--idl", str(file))
     url = demo.await_url()
-    query = "subscription { trades { nodes { marketSymbol takerSide price size quote stream } } }"
-    message = await first_message(url, query)
-    assert message["payload"]["data"]["trades"]["nodes"][0]["stream"] == "jupiter"
+    message = await first_message(url, f"subscription {{ {live} }}")
+    [told] = message["payload"]["data"].values()
+    assert told["nodes"][0]["stream"] == protocol
     end = time.monotonic() + FILLED_S
-    wanted = "{ markets { nodes { symbol borrowRate } } positions(first: 1) { nodes { borrowFees } } }"
-    while not (data := ask(url, wanted))["positions"]["nodes"] or not data["markets"]["nodes"]:
+    # Each a number that the protocol is known for, of markets that are named; and positions that nothing is missing of.
+    wanted = f"{{ markets {{ nodes {{ symbol {said} }} }} positions(where: {{complete: {{eq: true}}}}) {{ totalCount }} }}"
+    while not (data := ask(url, wanted))["positions"]["totalCount"] or len(data["markets"]["nodes"]) < 2:
         assert time.monotonic() < end, f"still without rows after {FILLED_S} s: {data}"
         await asyncio.sleep(0.5)
     assert {each["symbol"] for each in data["markets"]["nodes"]} == {"SOL-PERP", "BTC-PERP"}
+    assert all(each[said] is not None for each in data["markets"]["nodes"])
     assert demo.stop(signal.SIGINT) == 0
     assert demo.stderr == ""
 
