@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from heliograph_core.figure import Figure
 from heliograph_graphql.api_figures import ApiFigures
 from heliograph_graphql.gateway.connections import Connections
+from heliograph_graphql.gateway.rate_store import RateStore
 from heliograph_indexer.figures import IndexerFigures
 from heliograph_sql.database_figures import DatabaseFigures
 
@@ -33,7 +34,7 @@ SECTIONS = (
     (
         "What the API does",
         "On the page of `up`, `demo` and `serve`.",
-        (*ApiFigures.figures, *Connections.figures),
+        (*ApiFigures.figures, *RateStore.figures, *Connections.figures),
     ),
 )
 

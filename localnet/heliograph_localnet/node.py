@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import uvicorn
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
@@ -171,10 +171,14 @@ class Node:
             message = "Supplied content type is not allowed. Content-Type: application/json is required\n"
             return PlainTextResponse(message, 415)
         body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > self._max_body:
-                return PlainTextResponse("Request body too large\n", 413, {"connection": "close"})
+        try:
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > self._max_body:
+                    return PlainTextResponse("Request body too large\n", 413, {"connection": "close"})
+        except ClientDisconnect:
+            # Nobody is there to be answered.
+            return Response()
         answer, reaction = self._answer(bytes(body))
         if reaction is None:
             return Response(answer, media_type="application/json")
@@ -268,6 +272,8 @@ class Node:
     async def _refuse(self, websocket: WebSocket, reaction: Reaction) -> None:
         if reaction.abort:
             self._abort(websocket.scope)
+            # As of an answer that is broken off.
+            await asyncio.sleep(0)
         await websocket.send_denial_response(Response(status_code=reaction.status or 503))
 
 
@@ -299,3 +305,5 @@ class _Broken(Response):
             # The transport's buffer is written when the loop turns; what is aborted earlier never leaves.
             await asyncio.sleep(0)
         self._abort()
+        # uvicorn learns of it when the loop turns; what returns earlier it takes for a defect, and says so.
+        await asyncio.sleep(0)

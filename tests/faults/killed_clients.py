@@ -62,7 +62,7 @@ class KilledClient(ABC):
                 await asyncio.sleep(self._dice.uniform(0, MOST_ABSENCE_S))
 
     async def _live(self, host: str, head: int, *, mortal: bool) -> None:
-        by_clock = self._dice.random() < 0.5
+        by_clock = self._dice.random() < 0.3
         self._left = None if by_clock or not mortal else self._dice.randint(0, MOST_MESSAGES)
         life_s = self._dice.uniform(0, MOST_LIFE_S) if by_clock else _LONGEST_S
         try:

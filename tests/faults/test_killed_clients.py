@@ -28,7 +28,7 @@ from heliograph_sql.database import Database
 from heliograph_sql.streams import get_stream
 
 SIZES = sizes()
-KILLS_A_ROUND = 5
+KILLS_A_ROUND = 3
 """Kills of any client from one fork to the next."""
 FIRST_ROUNDS = 6
 """Before anybody subscribes, so that there are wallets that trade, and something to replay."""

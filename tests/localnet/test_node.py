@@ -15,6 +15,7 @@ from solana.rpc.core import RPCException
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidMessage
 
 from heliograph_core.errors import SettingsError
 from heliograph_localnet.chain import Chain
@@ -149,15 +150,29 @@ async def test_a_fault_may_be_garbage_or_half_an_answer(node: Node) -> None:
     assert (await post(node, call("getSlot"))).json()["result"] == 999
 
 
-async def test_a_fault_may_break_the_connection_or_never_answer(node: Node) -> None:
-    node.faults.on("request", Reaction(abort=True), times=1)
-    with pytest.raises(httpx2.TransportError):
-        await post(node, call("getSlot"))
+async def test_a_fault_may_break_the_connection_or_never_answer(
+    node: Node, caplog: pytest.LogCaptureFixture
+) -> None:
+    for broken in (Reaction(abort=True), Reaction(truncate=10)):
+        node.faults.on("request", broken, times=1)
+        with pytest.raises(httpx2.TransportError):
+            await post(node, call("getSlot"))
+    node.faults.on("connect", Reaction(abort=True), times=1)
+    with pytest.raises(InvalidMessage):
+        await connect(node.ws_url, proxy=None)
+    reader, writer = await asyncio.open_connection(*node.rpc_url.removeprefix("http://").split(":"))
+    writer.write(
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n["
+    )
+    writer.transport.abort()
+    assert await reader.read() == b""
     node.faults.on("request", Reaction(hang=True), times=1)
     async with httpx2.AsyncClient(timeout=0.2) as client:
         with pytest.raises(httpx2.ReadTimeout):
             await client.post(node.rpc_url, json=call("getSlot"))
     assert (await post(node, call("getSlot"))).json()["result"] == 999
+    # A fault that was asked for is none of the server's.
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_a_fault_of_an_exchange_strikes_a_batch_once_and_whole(node: Node) -> None:

@@ -17,15 +17,17 @@ class GatewaySettings:
     require_key: bool = False
     """Whether /graphql and /api answer only those who send an API key (`heliograph key add`)."""
     address_requests_per_minute: int | None = None
-    """Requests a minute that one address may make without a key, an IPv6 network of 64 bits being one; nothing: any number."""
+    """Requests a minute that one address may make without a key or with keys of wallets, an IPv6 network of 64 bits being one;
+    nothing: any number."""
     key_requests_per_minute: int | None = None
     """Requests a minute of each key that has no limit of its own; nothing: any number."""
     requests_at_once: int | None = None
-    """Requests for data that one key, or one address without a key, may have under way; nothing: any number."""
+    """Requests for data that one key, or one address without a key, may have under way, by whichever protocol; nothing: any number."""
     bad_keys_per_minute: int = 60
-    """Requests with a key that is none, a minute and address; then the address waits."""
+    """Requests with a key that is none, a minute and address; with more of them the address waits. Good keys are not held up."""
     rate_storage: str = "async+memory://"
-    """Where requests are counted, as the library `limits` names it; several replicas share `async+redis://host`."""
+    """Where requests are counted, as the library `limits` names it; several replicas share `async+redis://host`. While it is away
+    each replica counts by itself."""
     key_cache_s: float = 5.0
     """How long a key is known without asking the database: a revoked one is refused after that."""
     sign_in_domains: tuple[str, ...] = ()

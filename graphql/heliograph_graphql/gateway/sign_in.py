@@ -20,7 +20,7 @@ import msgspec
 import orjson
 from solders.pubkey import Pubkey
 from solders.signature import Signature
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
@@ -169,6 +169,8 @@ class SignIn:
     async def _key(self, http: Request) -> Response:
         try:
             signed = msgspec.json.decode(await http.body(), type=_Signed)
+        except ClientDisconnect:
+            return _answer({"error": "the body ended early", "code": BAD_REQUEST}, 400)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             text = f"the body is not what /auth/key takes ({str(error)[:100]}): send domain, address, nonce and signature"
             return _answer({"error": text, "code": BAD_REQUEST}, 400)

@@ -118,6 +118,21 @@ async def test_a_wallet_receives_one_key_of_its_own(database: Database) -> None:
             assert refused.status_code in (400, 401) and set(refused.json()) == {"error", "code"}
 
 
+async def test_a_body_that_ends_early_is_no_defect(database: Database) -> None:
+    app = create_app(database, ApiSettings(gateway=GatewaySettings(sign_in_domains=("app.example",))))
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/auth/key", "headers": [], "query_string": b""}
+    await app(scope, receive, send)
+    assert sent[0]["status"] == 400
+
+
 async def test_keys_that_wallets_signed_for_are_not_kept_for_ever(database: Database) -> None:
     stored = {"over": -2, "just over": 0, "living": 2}
     async with database.acquire() as connection:
