@@ -30,6 +30,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write schema.sql and docs/tables.md from the migrations instead of comparing them",
     )
+    parser.addoption(
+        "--server",
+        choices=[EMBEDDED, TIMESCALE],
+        default=EMBEDDED,
+        help="where tests run that do not choose their server",
+    )
 
 
 # A run that decides whether a change lands must not fail by a draw that has nothing to do with it.
@@ -102,8 +108,9 @@ def _template(server: Server) -> Iterator[str]:
 
 @pytest.fixture
 def server(request: pytest.FixtureRequest) -> Server:
-    """The server of this test: the embedded one, or that of its parameter."""
-    found: Server = request.getfixturevalue(f"{getattr(request, 'param', EMBEDDED)}_server")
+    """The server of this test: that of its parameter, else that of --server."""
+    kind = getattr(request, "param", request.config.getoption("--server"))
+    found: Server = request.getfixturevalue(f"{kind}_server")
     return found
 
 

@@ -3376,7 +3376,7 @@ COMMENT ON COLUMN perps.positions.closed_at IS 'Block time of closed_slot; NULL 
 
 COMMENT ON COLUMN perps.positions.closed_slot IS 'Slot of the close; of the account''s first state that shows it closed where nothing else tells; NULL while open.';
 
-COMMENT ON COLUMN perps.positions.complete IS 'Its opening is known. Where false, sums begin at the first change that is known.';
+COMMENT ON COLUMN perps.positions.complete IS 'Its opening is known, and nothing told since contradicts what changes came to. Where false, sums begin at the first change that is known, or lack those that are not.';
 
 COMMENT ON COLUMN perps.positions.settled IS 'False while late history waits to be folded in.';
 

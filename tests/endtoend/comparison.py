@@ -114,6 +114,15 @@ def differences(expected: Tables, actual: Tables, *, most: int = 5) -> str:
     return "\n".join(found)
 
 
+def wrong_positions(expected: Tables, actual: Tables) -> str:
+    """Positions that are called complete and are not what they ought to be. Empty where none is."""
+    table = "perps.positions"
+    claimed = [row for row in actual[table] if row["complete"] and row["settled"]]
+    names = {tuple(row[column] for column in KEYS[table]) for row in claimed}
+    wanted = [row for row in expected[table] if tuple(row[column] for column in KEYS[table]) in names]
+    return differences({table: wanted}, {table: claimed})
+
+
 def _of_table(table: str, expected: Sequence[Row], actual: Sequence[Row], most: int) -> str:
     key = KEYS.get(table, _PLACE)
     wanted, wanted_twice = _by_key(expected, key)

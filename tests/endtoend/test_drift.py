@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.endtoend.comparison import as_stored, differences, read_tables
+from tests.endtoend.comparison import as_stored, differences, read_tables, wrong_positions
 from tests.endtoend.indexing import caught_up, indexing
 
 from heliograph_core.errors import DatabaseUnavailable
@@ -64,6 +64,8 @@ async def test_an_upgrade_that_nobody_told_of_costs_rows_and_no_number_until_its
         known = stage.books.rows(known=lambda stated: stated.layout == 0 or stated.event in SAME)
         stored = await tables(database)
         assert differences({name: known[name] for name in SAID}, {name: stored[name] for name in SAID}) == ""
+        assert wrong_positions(as_stored(stage.books.rows()), stored) == ""
+        assert {row["complete"] for row in stored["perps.positions"]} == {True, False}
         assert len(known["perps.trades"]) < len(stage.books.rows()["perps.trades"])
         [(unread,)] = await rows(database, "SELECT count(*) FROM heliograph.undecoded")
         assert unread > 0

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.endtoend.comparison import as_stored, differences, read_tables
+from tests.endtoend.comparison import as_stored, differences, read_tables, wrong_positions
 from tests.endtoend.indexing import caught_up, indexing
 from tests.peers.shared_idls import shared_idl
 
@@ -196,6 +196,9 @@ async def test_what_an_older_idl_cannot_read_is_told_and_no_number_is_wrong_unti
         found = await told(database, on.books.rows(known=read_by_older), "perps.positions", "perps.markets")
         assert not found, found
         async with database.acquire() as connection:
+            assert not (
+                found := wrong_positions(on.books.rows(), await read_tables(connection, "jupiter"))
+            ), found
             lost = await connection.fetch("SELECT reason FROM heliograph.undecoded")
             kinds = await connection.fetch("SELECT kind FROM heliograph.incidents")
             # Custodies are read as they are now, in the newer layout.
