@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib import resources
 
 import structlog
@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
+from heliograph_core.errors import DatabaseError
 from heliograph_core.figure import FigureSource
 from heliograph_graphql import unrouted
 from heliograph_graphql.api_figures import ApiFigures, LiveClient, Measured
@@ -70,7 +71,6 @@ def create_app(
     metrics = Metrics(database, [own, limits.store, *figures])
     admission = Admission(KeyRing(database, gateway.key_cache_s), limits, required=gateway.require_key)
     at_once = RequestsAtOnce(gateway.requests_at_once)
-    sdl = executor.schema.as_str()
 
     @contextmanager
     def connected(client: LiveClient) -> Iterator[None]:
@@ -104,14 +104,18 @@ def create_app(
         return Readiness([check_live(running), *await check_ready(database, settings)]).response()
 
     async def schema(_: HttpRequest) -> Response:
-        return PlainTextResponse(sdl)
+        edition = executor.editions.current
+        return PlainTextResponse(await asyncio.to_thread(lambda: edition.sdl))
 
     async def home(_: HttpRequest) -> Response:
         return RedirectResponse("/graphql")
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        for part in (tail.run(), hub.run()):
+        with suppress(DatabaseError):
+            # Whoever asks first finds the types that there are; where that fails, it is said and tried again below.
+            await executor.editions.refresh()
+        for part in (tail.run(), hub.run(), executor.editions.run()):
             task = asyncio.create_task(part)
             task.add_done_callback(_say_why_it_ended)
             live.append(task)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from heliograph_graphql.event_rows import STREAM
 from heliograph_graphql.node_id import decode_id
 from heliograph_graphql.plan import Edges, Nodes, One, Operator, Page, Root, Row, Typename, read
 from heliograph_graphql.sql import Statement
@@ -31,13 +32,17 @@ class Compiled:
     def stays_inside(self) -> bool:
         """Whether every row below is of the stream of the row above it."""
         return all(
-            node.relation is None or (node.entity.stream, "stream") in node.relation.on
+            node.relation is None
+            or any((node.entity.stream, here) in node.relation.on for here in _STREAM_COLUMNS)
             for node in _below(self.root)
         )
 
 
 # By response key: a statement, a constant, or None for what Strawberry executes.
 CompiledQuery = dict[str, Compiled | Typename | None]
+
+_STREAM_COLUMNS = ("stream", STREAM)
+"""Where a row's stream stands; of events it is their table's."""
 
 # Its columns change without a commit: who leads, and until when.
 _UNNUMBERED = "heliograph.streams"
@@ -78,7 +83,8 @@ def _streams(root: Root, variables: Mapping[str, object]) -> Names | None:
     if isinstance(root, Row) and root.identity is not None and entity.stream in entity.identity:
         values = decode_id(str(read(root.identity, variables)), entity.name, len(entity.identity))
         return frozenset({str(values[entity.identity.index(entity.stream)])})
-    asked: Names | None = None
+    only = root.entity.of_stream
+    asked: Names | None = None if only is None else frozenset({only})
     for compare in conjuncts(root.where):
         if (
             compare.value is None

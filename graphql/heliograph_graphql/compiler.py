@@ -155,6 +155,7 @@ class _Work:
         self, entity: Entity, relation: Relation | None, nodes: list[FieldNode], parent: GraphQLObjectType
     ) -> Page:
         given = self.arguments(parent, nodes[0])
+        entity = self._chosen(entity, given)
         first = given.get("first")
         return Page(
             entity=entity,
@@ -207,6 +208,8 @@ class _Work:
         name = nodes[0].name.value
         entity = None if name == "commits" else self._catalog.by_root[name]
         given = self.arguments(parent, nodes[0])
+        if entity is not None:
+            entity = self._chosen(entity, given)
         kind = "Update" if entity and entity.followed else "Message"
         message = f"{entity.name if entity else 'Commit'}{kind}"
         items: list[MessageItem] = []
@@ -235,6 +238,8 @@ class _Work:
         )
         where = self._filters.condition(entity, given.get("where")) if entity else All(())
         arguments = {name: given.get(name) for name in ("after", "streams", "history")}
+        if entity is not None and entity.of_stream is not None:
+            arguments["streams"] = [entity.of_stream]
         return LivePlan(key, entity, tuple(items), rows, where, arguments)
 
     def statuses(self, key: str, nodes: list[FieldNode], parent: GraphQLObjectType) -> StatusPlan:
@@ -249,6 +254,13 @@ class _Work:
         return StatusPlan(
             key, tuple(items), source(given["signatures"]), None if streams is None else source(streams)
         )
+
+    def _chosen(self, entity: Entity, given: Mapping[str, object]) -> Entity:
+        """The entity to read: another choice is another plan."""
+        if entity.choose is None:
+            return entity
+        asked = _asked_with(entity, None, given)
+        return entity.choose({name: read(value, self._variables.values) for name, value in asked.items()})
 
     def arguments(self, parent: GraphQLObjectType, node: FieldNode) -> dict[str, object]:
         """The field's arguments, coerced, with references where they come from variables."""

@@ -38,6 +38,8 @@ from heliograph_graphql.plan import Ref
 from heliograph_graphql.settings import ApiSettings
 from heliograph_graphql.values import symbolize
 
+EVENTS = "events"
+"""The field whose arguments say which tables are read."""
 MIN_SLOT = "minSlot"
 """The directive's name."""
 _MOST_CHARACTERS = 500_000
@@ -51,7 +53,7 @@ class Operation:
     """One valid operation.
 
     kinds: types of the variables. switches: names of those that @skip and @include read. sizes: of those that say how
-    many rows. nodes: of those that `node` is asked with. min_slot: what @minSlot says.
+    many rows. nodes: of those that `node` is asked with. choices: of those that say which events. min_slot: what @minSlot says.
     """
 
     text: str
@@ -63,6 +65,7 @@ class Operation:
     switches: tuple[str, ...]
     sizes: tuple[str, ...]
     nodes: tuple[str, ...]
+    choices: tuple[str, ...]
     min_slot: ValueNode | None
 
     @property
@@ -209,6 +212,7 @@ class _Uses(Visitor):
         self.switches: set[str] = set()
         self.sizes: set[str] = set()
         self.nodes: set[str] = set()
+        self.choices: set[str] = set()
 
     def enter_directive(self, node: DirectiveNode, *_: object) -> None:
         if node.name.value == MIN_SLOT:
@@ -225,12 +229,21 @@ class _Uses(Visitor):
                 self.sizes.add(argument.value.name.value)
             elif node.name.value == "node":
                 self.nodes.add(argument.value.name.value)
+            elif node.name.value == EVENTS and argument.name.value in ("stream", "name"):
+                self.choices.add(argument.value.name.value)
 
 
-def _uses(document: DocumentNode) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+def _uses(
+    document: DocumentNode,
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     visitor = _Uses()
     visit(document, visitor)
-    return tuple(sorted(visitor.switches)), tuple(sorted(visitor.sizes)), tuple(sorted(visitor.nodes))
+    return (
+        tuple(sorted(visitor.switches)),
+        tuple(sorted(visitor.sizes)),
+        tuple(sorted(visitor.nodes)),
+        tuple(sorted(visitor.choices)),
+    )
 
 
 _PLAIN_TEXT = frozenset({"String", "ID"})

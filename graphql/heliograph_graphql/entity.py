@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -23,6 +23,14 @@ class Kind(enum.Enum):
     TIME = "time"
     BOOL = "bool"
     JSON = "json"
+    NESTED = "nested"
+    """JSON whose numbers are shown as text: nothing says which of them a double holds."""
+    BYTES = "bytes"
+    DOUBLE = "double"
+
+
+_OPAQUE = frozenset({Kind.ID, Kind.JSON, Kind.NESTED, Kind.TEXTS, Kind.BYTES, Kind.DOUBLE})
+"""Those that are neither compared nor sorted by."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,12 +120,12 @@ class Field:
 
     @property
     def can_filter(self) -> bool:
-        comparable = self.type not in (Kind.ID, Kind.JSON, Kind.TEXTS)
+        comparable = self.type not in _OPAQUE
         return self.filterable and comparable and (self.fragment is None or self.through is not None)
 
     @property
     def can_sort(self) -> bool:
-        return self.sortable and self.fragment is None and self.type not in (Kind.ID, Kind.JSON, Kind.TEXTS)
+        return self.sortable and self.fragment is None and self.type not in _OPAQUE
 
     @property
     def can_group(self) -> bool:
@@ -187,7 +195,9 @@ class Entity:
     key: columns that identify a row and end every order; `newest_first` says their direction by default.
     identity: the columns that the global id is made of, where they are not the key.
     lookups: GraphQL names of the fields that `one` finds a row by, besides its id.
-    stream: the column that names the stream. live: also a subscription (event-like tables only).
+    stream: the column that names the stream. of_stream: the one that all rows are of, where there is but one. part: the column that
+    tells rows of one event apart. rows: the SELECT that the rows come from, where it is not the table as it stands.
+    choose: the entity to read instead, by the values of `arguments`, where these say which rows there are. live: also a subscription (event-like tables only).
     followed: also a subscription of whole objects (tables whose changes heliograph.object_changes notes).
     """
 
@@ -207,6 +217,10 @@ class Entity:
     lookups: tuple[str, ...] = ()
     arguments: tuple[Argument, ...] = ()
     paged: bool = False
+    of_stream: str | None = None
+    part: str = "part"
+    rows: str = ""
+    choose: Callable[[Mapping[str, object]], Entity] | None = None
 
     def __post_init__(self) -> None:
         if not self.identity:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Container, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,14 +12,13 @@ import orjson
 import strawberry
 from graphql import GraphQLError, OperationType, execute
 
-from heliograph_core.errors import HeliographError
+from heliograph_core.errors import DatabaseError, HeliographError
 from heliograph_graphql.arrivals import Arrivals
-from heliograph_graphql.cache import BoundedCache
 from heliograph_graphql.compiled_query import Compiled, CompiledQuery, asked_streams, is_alone
-from heliograph_graphql.compiler import Compiler
 from heliograph_graphql.conditions import source
 from heliograph_graphql.cost import most_live_rows, most_rows
 from heliograph_graphql.document import Documents, Operation, Variables
+from heliograph_graphql.editions import Editions
 from heliograph_graphql.entities import load_catalog
 from heliograph_graphql.entity import Entity, Relation
 from heliograph_graphql.failures import (
@@ -31,6 +29,7 @@ from heliograph_graphql.failures import (
     RequestError,
     coded,
     http_status,
+    is_outdated,
     show,
     too_complex,
 )
@@ -85,9 +84,6 @@ class Answer:
     status: int = 200
     version: str | None = None
 
-
-_MOST_CHARACTERS = 16_000_000
-"""Text of all statements that stay compiled and of what they are found by: clients must not fill the memory."""
 
 _COMMITS = f"SELECT {load('graphql.sql')['commits']}"
 
@@ -161,11 +157,8 @@ class Executor:
         self.windows = windows or Windows()
         self.catalog = load_catalog()
         self.schema: strawberry.Schema = build_schema(self.catalog, CompiledResolvers(), _status)
-        core = self.schema._schema
-        self.documents = Documents(core, settings)
-        self.compiler = Compiler(core, self.catalog, settings)
-        self._core = core
         self._readers = database.readers(settings.statement_timeout_s)
+        self.editions = Editions(self.schema, self.catalog, settings, self._readers)
         self.arrivals = Arrivals(
             self._readers,
             tail,
@@ -175,15 +168,17 @@ class Executor:
         self.transactions = TransactionWatch(
             self._readers, tail, poll_interval_s=settings.poll_interval_s, most=settings.signatures_followed
         )
-        self._plans: BoundedCache[CompiledQuery] = BoundedCache(settings.plans_cached, _MOST_CHARACTERS)
-        self.revision = hashlib.sha256(self.schema.as_str().encode()).hexdigest()[:16]
+        self.responses = Responses(settings.response_cache_bytes if settings.response_cache else None)
+
+    @property
+    def documents(self) -> Documents:
+        """Of the current edition. What is prepared with it without an await is of one edition."""
+        return self.editions.current.documents
+
+    @property
+    def revision(self) -> str:
         """Of the schema: names this one and no other."""
-        self.responses = Responses(
-            self.revision, settings.response_cache_bytes if settings.response_cache else None
-        )
-        self._live: BoundedCache[LiveQuery | ObjectQuery | StatusPlan] = BoundedCache(
-            settings.plans_cached, _MOST_CHARACTERS
-        )
+        return self.editions.current.revision
 
     async def execute(self, request: Request) -> Answer:
         """The response to a query. Subscriptions are refused here."""
@@ -211,8 +206,17 @@ class Executor:
         except RequestError as error:
             return _refusal(error.errors, error.status)
         except (GraphQLError, HeliographError) as error:
+            if is_outdated(error) and await self._is_made_anew():
+                return await self.execute(request)
             errors = [show(error)]
             return _refusal(errors, http_status(errors))
+
+    async def _is_made_anew(self) -> bool:
+        try:
+            return await self.editions.refresh()
+        except DatabaseError:
+            # What the request failed with is told, and this is tried again by itself.
+            return False
 
     def feed(self, request: Request) -> tuple[Feed | EndingFeed, str | None]:
         """What a subscription follows, and the cursor it resumes from. Raises RequestError, GraphQLError."""
@@ -237,16 +241,17 @@ class Executor:
         return feed, None if after is None else str(after)
 
     def _live_query(self, operation: Operation, variables: Variables) -> LiveQuery | ObjectQuery | StatusPlan:
+        edition = self.editions.current
         key = _key(operation, variables)
-        known = self._live.get(key)
+        known = edition.live.get(key)
         if known is None:
-            plan = self.compiler.subscription(operation, variables)
+            plan = edition.compiler.subscription(operation, variables)
             if isinstance(plan, StatusPlan):
                 known = plan
             else:
                 make = ObjectQuery if plan.entity is not None and plan.entity.followed else LiveQuery
-                known = make(plan, self.catalog)
-            self._live.put(key, known, len(repr(key)) + known.characters)
+                known = make(plan, edition.catalog)
+            edition.live.put(key, known, len(repr(key)) + known.characters)
         return known
 
     def compiled(self, operation: Operation, variables: Variables) -> CompiledQuery:
@@ -260,13 +265,14 @@ class Executor:
         kinds = tuple(
             entity_of_id(str(variables.values[name])) for name in operation.nodes if name in variables.values
         )
+        edition = self.editions.current
         key = (_key(operation, variables), sizes, kinds)
-        known = self._plans.get(key)
+        known = edition.plans.get(key)
         if known is None:
-            roots = self.compiler.query(operation, variables)
+            roots = edition.compiler.query(operation, variables)
             self._check_cost(roots, variables)
             known = {name: self._compile(root, variables) for name, root in roots.items()}
-            self._plans.put(key, known, len(repr(key)) + _characters(known))
+            edition.plans.put(key, known, len(repr(key)) + _characters(known))
         return known
 
     def _compile(self, root: Root | Typename | None, variables: Variables) -> Compiled | Typename | None:
@@ -274,8 +280,8 @@ class Executor:
             return root
         return Compiled(
             root,
-            root_statement(root, self.catalog, variables.values),
-            window_statement(root, self.catalog, variables.values),
+            root_statement(root, self.editions.current.catalog, variables.values),
+            window_statement(root, self.editions.current.catalog, variables.values),
         )
 
     async def _run(
@@ -292,7 +298,7 @@ class Executor:
         if is_alone(compiled):
             return await self._run_alone(operation, variables, request, compiled, bound, texts)
         async with self._moment() as (connection, commits):
-            found = self.responses.look_up(operation, variables, compiled, commits)
+            found = self.responses.look_up(operation, variables, compiled, commits, self.revision)
             if request.held and found.version is not None and found.version in request.held:
                 return Answer(b"", 304, found.version)
             if found.body is not None:
@@ -320,7 +326,7 @@ class Executor:
         async with self._readers.acquire() as connection:
             if request.held or self.responses.holds(operation, variables):
                 commits = dict(await connection.fetchval(_COMMITS))
-                found = self.responses.look_up(operation, variables, compiled, commits)
+                found = self.responses.look_up(operation, variables, compiled, commits, self.revision)
                 if request.held and found.version is not None and found.version in request.held:
                     return Answer(b"", 304, found.version)
                 if found.body is not None:
@@ -333,7 +339,8 @@ class Executor:
         texts[key] = row[0] or "null"
         if not versioned:
             return Answer(_body(compiled, texts))
-        found = self.responses.look_up(operation, variables, compiled, dict(row[1]), made=True)
+        commits = dict(row[1])
+        found = self.responses.look_up(operation, variables, compiled, commits, self.revision, made=True)
         return self._kept(found, compiled, texts)
 
     def _kept(self, found: Found, compiled: CompiledQuery, texts: Mapping[str, str]) -> Answer:
@@ -403,7 +410,7 @@ class Executor:
         self, operation: Operation, given: Mapping[str, object], context: Context
     ) -> Answer:
         result: Any = execute(
-            self._core,
+            self.editions.current.core,
             operation.document,
             context_value=context,
             variable_values=dict(given),
@@ -424,7 +431,8 @@ class Executor:
 def _key(operation: Operation, variables: Variables) -> Hashable:
     """What a compilation depends on."""
     switches = tuple(variables.values.get(name) for name in operation.switches)
-    return (operation.text, operation.name, switches, shape(variables.symbols))
+    choices = tuple(variables.values.get(name) for name in operation.choices)
+    return (operation.text, operation.name, switches, choices, shape(variables.symbols))
 
 
 async def looked_up(connection: Any, statement: Statement, bound: Sequence[object]) -> list[object]:

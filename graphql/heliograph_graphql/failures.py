@@ -30,6 +30,8 @@ SLOT_NOT_REACHED = "SLOT_NOT_REACHED"
 TOO_LONG = "the query took too long: ask for fewer rows or a narrower filter"
 _QUERY_CANCELED = "57014"
 _REFUSED = "HG001"
+_UNDEFINED = frozenset({"42P01", "42703", "3F000"})
+"""Table, column, schema."""
 _log = structlog.get_logger(__name__)
 
 
@@ -88,6 +90,11 @@ def show(error: BaseException, code: str = BAD_INPUT) -> dict[str, Any]:
 def is_timeout(error: BaseException) -> bool:
     """Whether the database broke the statement off for taking too long."""
     return any(getattr(cause, "sqlstate", None) == _QUERY_CANCELED for cause in _causes(error))
+
+
+def is_outdated(error: BaseException) -> bool:
+    """Whether the statement reads what is not there any more, as where a stream was removed."""
+    return any(getattr(cause, "sqlstate", None) in _UNDEFINED for cause in _causes(error))
 
 
 def _refusal(error: BaseException) -> str | None:

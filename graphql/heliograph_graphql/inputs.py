@@ -25,7 +25,7 @@ PYTHON_TYPES: dict[Kind, Any] = {
     Kind.BOOL: bool,
 }
 
-_FILTER_NAMES = {
+FILTER_NAMES = {
     Kind.TEXT: "StringFilter",
     Kind.INT: "IntFilter",
     Kind.BIGINT: "BigIntFilter",
@@ -95,7 +95,7 @@ class Inputs:
             name = f"{field.type.name}Filter"
             operators = (Operator.EQ, Operator.IN)
         else:
-            name = _FILTER_NAMES[field.type]
+            name = FILTER_NAMES[field.type]
             if field.type is Kind.BOOL:
                 operators = (Operator.EQ,)
         if name not in self._filters:

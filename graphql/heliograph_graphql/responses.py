@@ -38,8 +38,7 @@ _NOT_KEPT = Found(None, None, None, None)
 class Responses:
     """The answers of one executor. most_bytes: None keeps none, and versions are told all the same."""
 
-    def __init__(self, revision: str, most_bytes: int | None) -> None:
-        self._revision = revision
+    def __init__(self, most_bytes: int | None) -> None:
         self._kept: BoundedCache[tuple[Hashable, bytes]] | None = (
             None if most_bytes is None else BoundedCache(_MOST, most_bytes)
         )
@@ -60,18 +59,22 @@ class Responses:
         variables: Variables,
         compiled: CompiledQuery,
         commits: Commits,
+        revision: str,
         *,
         made: bool = False,
     ) -> Found:
-        """What is known of the answer in a snapshot that stands at `commits`. made: it is there already, and not asked for."""
+        """What is known of the answer in a snapshot that stands at `commits`. revision: of the schema. made: it is there already,
+        and not asked for.
+        """
         if not is_numbered(compiled):
             return _NOT_KEPT
         names = streams_of(compiled, variables.values)
-        stands_at = tuple(
-            (name, commit) for name, commit in commits.items() if names is None or name in names
+        stands_at = (
+            revision,
+            *((name, commit) for name, commit in commits.items() if names is None or name in names),
         )
         key = _key(operation, variables)
-        digest = hashlib.sha256(repr((self._revision, key, stands_at)).encode("utf-8", "replace"))
+        digest = hashlib.sha256(repr((key, stands_at)).encode("utf-8", "replace"))
         kept = self._kept.get(key) if self._kept is not None and not made else None
         body = kept[1] if kept is not None and kept[0] == stands_at else None
         self.hits += body is not None

@@ -86,6 +86,8 @@ class ApiSettings:
     """Most objects in the first message of a subscription to positions, markets or balances; where more match it is refused."""
     renders_at_once: int = 4
     """How many messages are read from the database at the same time, live ones and replayed ones each."""
+    schema_refresh_s: float = 5.0
+    """How often it is looked whether a stream or an IDL has brought events that the schema has no types for."""
     poll_interval_s: float = 1.0
     """How often the commit log is read without having been notified."""
     ready_lag_s: float = 60.0

@@ -16,7 +16,7 @@ from heliograph_graphql.plan import Compare, Condition, Node, Operator, Page, Ro
 from heliograph_graphql.scratch import Scratch
 from heliograph_graphql.sql_conditions import Conditions, conjuncts
 from heliograph_graphql.sql_rows import WINDOW, Rows
-from heliograph_graphql.sql_text import quote, quote_table
+from heliograph_graphql.sql_text import quote, source_of
 from heliograph_sql.queries import load
 
 __all__ = [
@@ -126,12 +126,12 @@ def live_statement(
     limit = scratch.param(GivenParam("limit"), LIVE_GIVEN["limit"])
     rows = (
         f"SELECT {table}.* {changed} AND {conditions.condition(where, entity, table)} "
-        f"ORDER BY {_chain_order(table)} LIMIT {limit}"
+        f"ORDER BY {_chain_order(entity, table)} LIMIT {limit}"
     )
     row = scratch.alias()
     objects = Rows(scratch, Conditions(scratch, bounds=False), None)
     found = [objects.object(entity, items, row) for items in lists.values()]
-    return Statement(f"SELECT {_told(found, row)} FROM ({rows}) {row}", tuple(scratch.params))
+    return Statement(f"SELECT {_told(entity, found, row)} FROM ({rows}) {row}", tuple(scratch.params))
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def shared_statement(
     matches = conditions.condition(where, entity, row)
     objects = Rows(scratch, Conditions(scratch, bounds=False), None)
     found = [objects.object(entity, items, row) for items in lists.values()]
-    told = _told(found, row)
+    told = _told(entity, found, row)
     return SharedStatement(
         f'WITH "@f" AS MATERIALIZED ({scratch.subscriptions()}), "@c" AS MATERIALIZED (SELECT {table}.* {changed}) '
         f'SELECT "@f"."@i", {told} FROM "@f" JOIN "@c" {row} ON {matches} GROUP BY "@f"."@i"',
@@ -206,11 +206,13 @@ class SharedScratch(Scratch):
         return f"SELECT {', '.join(columns)} FROM unnest({', '.join([f'${first}::integer[]', *arrays])}) AS u ({names})"
 
 
-_KEY = ("slot", "tx_index", "ordinal", "part")
+def _key(entity: Entity) -> dict[str, str]:
+    """What tells the rows of a commit apart, and in which column it is."""
+    return {"slot": "slot", "tx_index": "tx_index", "ordinal": "ordinal", "part": entity.part}
 
 
-def _chain_order(row: str) -> str:
-    return ", ".join(f"{row}.{quote(name)}" for name in _KEY)
+def _chain_order(entity: Entity, row: str) -> str:
+    return ", ".join(f"{row}.{quote(column)}" for column in _key(entity).values())
 
 
 def _of_commit(scratch: Scratch) -> Conditions:
@@ -223,13 +225,18 @@ def _changed(scratch: Scratch, entity: Entity, table: str) -> str:
     values = {
         name: scratch.param(GivenParam(name), kind) for name, kind in LIVE_GIVEN.items() if name != "limit"
     }
-    return f"FROM {quote_table(entity.table)} {table} WHERE {scratch.fragment('changed_slots', row=table, **values)}"
+    columns = {"row": table, "stream_column": quote(entity.stream), "part_column": quote(entity.part)}
+    return f"FROM {source_of(entity)} {table} WHERE {scratch.fragment('changed_slots', **columns, **values)}"
 
 
-def _told(lists: Sequence[str], row: str) -> str:
+def _told(entity: Entity, lists: Sequence[str], row: str) -> str:
     """The columns of a message: each list as JSON text, how many rows, the key of the last."""
-    order = _chain_order(row)
+    order = _chain_order(entity, row)
     arrays = [f"coalesce(json_agg({made} ORDER BY {order}), '[]'::json)::text" for made in lists]
-    behind = ", ".join(f"{row}.{quote(name)} DESC" for name in _KEY)
-    keys = [f"(array_agg({row}.{quote(name)} ORDER BY {behind}))[1] AS {quote(name)}" for name in _KEY]
+    key = _key(entity)
+    behind = ", ".join(f"{row}.{quote(column)} DESC" for column in key.values())
+    keys = [
+        f"(array_agg({row}.{quote(column)} ORDER BY {behind}))[1] AS {quote(name)}"
+        for name, column in key.items()
+    ]
     return ", ".join([*arrays, 'count(*) AS "rows"', *keys])

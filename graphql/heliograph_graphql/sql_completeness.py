@@ -73,6 +73,9 @@ class Completeness:
                     found.setdefault(f"from_{kind}", []).append(write)
                 if part.operator in (Operator.EQ, Operator.LT, Operator.LTE):
                     found.setdefault(f"through_{kind}", []).append(write)
+        if page.entity.of_stream is not None:
+            only = f"ARRAY[{constant(page.entity.of_stream)}]"
+            found.setdefault("streams", []).append(lambda: only)
         if "stream" in page.arguments:
             param = partial(self._scratch.param, ValueParam(page.arguments["stream"]), "text")
             found["streams"] = [lambda: f"nullif(ARRAY[{param()}], ARRAY[NULL]::text[])"]

@@ -43,8 +43,8 @@ from heliograph_graphql.sql_text import (
     opaque,
     order_by,
     quote,
-    quote_table,
     shown,
+    source_of,
 )
 
 WINDOW = "window_start"
@@ -97,7 +97,7 @@ class Rows:
         row = self._scratch.alias()
         tie = self._conditions.tie(node.relation, node.entity, row, parent)
         value = self.object(node.entity, node.items, row)
-        return f"(SELECT {value} FROM {quote_table(node.entity.table)} {row} WHERE {tie} LIMIT 1)"
+        return f"(SELECT {value} FROM {source_of(node.entity)} {row} WHERE {tie} LIMIT 1)"
 
     def row(self, root: Row) -> str:
         entity, table = root.entity, self._scratch.alias()
@@ -130,7 +130,7 @@ class Rows:
         named: written values of an id, by column, which are those of the arguments of these names.
         """
         if not entity.arguments:
-            return quote_table(entity.table)
+            return source_of(entity)
         values = {
             argument.name: self._scratch.param(ValueParam(arguments[argument.name]), sql_type(argument))
             for argument in entity.arguments

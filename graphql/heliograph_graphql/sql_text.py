@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from heliograph_graphql.entity import Choice, Field, Kind
+from heliograph_graphql.entity import Choice, Entity, Field, Kind
 from heliograph_graphql.plan import Sort
+from heliograph_sql.queries import load
 
 
 def quote(name: str) -> str:
@@ -28,18 +29,28 @@ def json_object(values: Mapping[str, str]) -> str:
 
 
 def constant(name: str) -> str:
-    """A name of the schema as text."""
-    return f"'{name}'::text"
+    """A name of the schema, or of an IDL, as text."""
+    quoted = name.replace("'", "''")
+    return f"'{quoted}'::text"
+
+
+def source_of(entity: Entity) -> str:
+    """What FROM reads for all rows of an entity."""
+    return f"({entity.rows})" if entity.rows else quote_table(entity.table)
 
 
 def shown(value: str, field: Field) -> str:
-    """The value as JSON shows it: exact numbers and 64-bit integers as text, enums in capitals."""
+    """The value as JSON shows it: exact numbers and 64-bit integers as text, enums in capitals, bytes as base64."""
     if isinstance(field.type, Choice):
         return f"upper({value})"
     if field.type is Kind.DECIMAL:
         return f"trim_scale({value})::text"
     if field.type in (Kind.BIGINT, Kind.SLOT):
         return f"{value}::text"
+    if field.type is Kind.BYTES:
+        return f"translate(encode({value}, 'base64'), E'\\n', '')"
+    if field.type is Kind.NESTED:
+        return fill(load("graphql.sql")["exact_json"], value=value)
     return value
 
 

@@ -8,11 +8,15 @@ from typing import Any
 
 import pytest
 from tests.endtoend.indexing import caught_up, indexing
+from tests.graphql.event_program import ask
 from tests.peers.five_programs import Protocol, protocols
 from tests.peers.made_values import MadeValues
 from tests.peers.server import ON_BOTH
+from tests.peers.shown_events import expected, first_difference, read_events
 from tests.peers.stored_rows import as_stored, stored, tables_by_item
 
+from heliograph_graphql.executor import Executor
+from heliograph_graphql.settings import ApiSettings
 from heliograph_indexer.idl.model import Pubkey
 from heliograph_indexer.new_stream import add_new_stream
 from heliograph_indexer.protocols import ANCHOR, protocol_of
@@ -76,6 +80,15 @@ async def test_what_a_program_says_and_holds_ends_in_its_tables(
         row = said[signature, event]
         assert row["fields"] == as_stored(fields, places["event", program.address, event])
         assert (row["caller"], row["program"]) == (caller, program.address)
+    executor = Executor(database, ApiSettings())
+    assert await executor.editions.refresh()
+    shown = await read_events(ask, executor, name)
+    assert shown.keys() == story.said.keys()
+    for (signature, event), (fields, _) in story.said.items():
+        wanted = expected(fields, places["event", program.address, event])
+        of_list, of_type = shown[signature, event]
+        assert first_difference(of_list, wanted, event) is None
+        assert first_difference(of_type, wanted, event) is None
     asked = {row["signature"]: (item, row) for item, row in await read(database, name, "instruction")}
     assert len(asked) == len(story.asked)
     for signature, (instruction, fields, failed) in story.asked.items():

@@ -387,14 +387,14 @@ async def test_a_known_shape_is_compiled_once(ledger: Any, executor: Executor) -
     text = "query ($w: TradeFilter, $n: Int) { trades(where: $w, first: $n) { nodes { id } } }"
     for number in range(5):
         await ask(executor, text, w={"price": {"gt": str(number)}}, n=1)
-    assert len(executor._plans) == 1
+    assert len(executor.editions.current.plans) == 1
     await ask(executor, text, w={"price": {"lt": "1"}}, n=1)
     await ask(executor, text, w={"price": {"eq": None}}, n=1)
     await ask(executor, text, n=1)
-    assert len(executor._plans) == 4
+    assert len(executor.editions.current.plans) == 4
     # How many rows stands in the statement itself.
     await ask(executor, text, n=2)
-    assert len(executor._plans) == 5
+    assert len(executor.editions.current.plans) == 5
 
 
 async def test_switches_decide_what_is_selected(ledger: Any, executor: Executor) -> None:
@@ -409,7 +409,7 @@ async def test_caches_are_bounded(database: Database, ledger: Any) -> None:
     executor = Executor(database, ApiSettings(plans_cached=10, operations_cached=10))
     for number in range(30):
         await ask(executor, f"{{ a{number}: markets {{ nodes {{ id }} }} }}")
-    assert len(executor._plans) == 10
+    assert len(executor.editions.current.plans) == 10
     assert len(executor.documents._cache) == 10
 
 
@@ -421,9 +421,9 @@ async def test_nothing_that_a_client_makes_up_stays_in_memory_beyond_a_bound(
     refused = await executor.execute(Request(text, None, {"w": wide, "on": True}))
     assert json.loads(refused.body)["errors"][0]["extensions"]["code"] == "QUERY_TOO_COMPLEX"
     # What is left out is not compiled, and its shape is part of the key all the same.
-    executor._plans._most_weight = 10_000
+    executor.editions.current.plans._most_weight = 10_000
     assert await ask(executor, text, w=wide, on=False) == {"data": {"__typename": "Query"}}
-    assert (len(executor._plans), executor._plans._weight) == (0, 0)
+    assert (len(executor.editions.current.plans), executor.editions.current.plans._weight) == (0, 0)
     long = "x" * 600_000
     await ask(executor, f'{{ trades(where: {{ taker: {{ eq: "{long}" }} }}) {{ totalCount }} }}')
     assert executor.documents._cache._weight < 500_000

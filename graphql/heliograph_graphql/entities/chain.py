@@ -55,13 +55,13 @@ MARKET = Relation(
 )
 
 
-def transaction() -> Relation:
-    """From an event-like row to its transaction."""
+def transaction(stream: str = "stream") -> Relation:
+    """From an event-like row, whose stream is in that column, to its transaction."""
     return Relation(
         "transaction",
         "Transaction",
         "The transaction that this happened in.",
-        on=(("block_time", "block_time"), ("slot", "slot"), ("tx_index", "tx_index"), ("stream", "stream")),
+        on=(("block_time", "block_time"), ("slot", "slot"), ("tx_index", "tx_index"), ("stream", stream)),
         many=False,
     )
 

@@ -235,17 +235,27 @@ WHERE a.first <= a.last
 ORDER BY a.name, lower(g)
 LIMIT 1000
 
+-- name: exact_json
+-- jsonb whose numbers are text. Each match takes all before the next number outside of a string; behind the last number stands one
+-- more, which goes again: without it what is left would be searched from inside of strings.
+left(regexp_replace(
+    {value}::text || ' 0',
+    '((?:[^"0-9-]|"(?:[^"\\]|\\.)*")*)(-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)',
+    '\1"\2"',
+    'g'
+), -4)::json
+
 -- name: changed_slots
 -- The rows of one commit: those of the slots that it was the last to write, after {slot} of an unfinished one. A
 -- correction discards its whole range, so {whole} adds the slots in it that earlier commits wrote.
-{row}.stream = {stream}
+{row}.{stream_column} = {stream}
 AND {row}.block_time BETWEEN {first_time} AND {last_time}
 AND {row}.slot IN (
     SELECT k.slot FROM heliograph.slots k
     WHERE k.stream = {stream} AND k.slot BETWEEN {first_slot} AND {last_slot}
         AND (k.seq = {seq} OR ({whole} AND k.seq < {seq}))
 )
-AND ({row}.slot, {row}.tx_index, {row}.ordinal, {row}.part) > ({slot}, {tx_index}, {ordinal}, {part})
+AND ({row}.slot, {row}.tx_index, {row}.ordinal, {row}.{part_column}) > ({slot}, {tx_index}, {ordinal}, {part})
 
 -- name: changed_objects
 -- What the transaction of one commit did to the objects of a table.

@@ -1,0 +1,43 @@
+"""Where the rows of events come from: SELECTs over the tables that were made from IDLs. Pure.
+
+Every row has two columns beside the table's: its stream, and its part, which is always 0. Their names begin with @, which no
+column of ours does. Where several tables are one, only what all have is there, and the fields as one JSON object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from heliograph_graphql.entity import Field
+from heliograph_graphql.sql_text import constant, json_object, quote, shown
+
+STREAM, PART, NAME, DATA = "@stream", "@part", "@name", "@data"
+COMMON = ("block_time", "slot", "tx_index", "ordinal", "signature", "program", "caller")
+"""The columns that every event has, as heliograph_sql.event_tables makes them."""
+
+
+def rows_of_table(stream: str, table: str) -> str:
+    """All columns of one event."""
+    return f"SELECT e.*, {_place(stream)} FROM {quote(stream)}.{quote(table)} AS e"
+
+
+def rows_with_data(stream: str, table: str, name: str, fields: Sequence[tuple[str, Field]]) -> str:
+    """What events have in common, and the fields in one object. fields: (the IDL's name, column), several of a name that changed
+    its type; then the one that is not null counts.
+    """
+    by_name: dict[str, list[str]] = {}
+    for given, field in fields:
+        by_name.setdefault(given, []).append(shown(f"e.{quote(field.name)}", field))
+    values = {
+        given: texts[0] if len(texts) == 1 else f"coalesce({', '.join(f'to_json({text})' for text in texts)})"
+        for given, texts in by_name.items()
+    }
+    columns = ", ".join(f"e.{column}" for column in COMMON)
+    return (
+        f"SELECT {columns}, {_place(stream)}, {constant(name)} AS {quote(NAME)}, {json_object(values)} AS {quote(DATA)} "
+        f"FROM {quote(stream)}.{quote(table)} AS e"
+    )
+
+
+def _place(stream: str) -> str:
+    return f"{constant(stream)} AS {quote(STREAM)}, 0 AS {quote(PART)}"
