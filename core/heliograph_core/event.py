@@ -49,6 +49,19 @@ class EventKey(msgspec.Struct, frozen=True, gc=False, order=True):
     ordinal: int
     signature: str
 
+    def columns(self, stream: str, program: str) -> dict[str, Any]:
+        """What every record of what stands here begins with; of the first of them, `part` counts the others."""
+        return {
+            "stream": stream,
+            "block_time": self.block_time,
+            "slot": self.slot,
+            "tx_index": self.tx_index,
+            "ordinal": self.ordinal,
+            "part": 0,
+            "signature": self.signature,
+            "program": program,
+        }
+
 
 class Event(msgspec.Struct, frozen=True, gc=False):
     """A decoded event. `fields` are as the IDL names them: int, str (pubkeys base58, enums as variant name),

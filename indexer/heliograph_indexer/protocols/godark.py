@@ -65,18 +65,7 @@ class GoDark:
         projection = _PROJECTIONS.get(event.name)
         if projection is None:
             return ()
-        key = event.key
-        row = {
-            "stream": stream,
-            "block_time": key.block_time,
-            "slot": key.slot,
-            "tx_index": key.tx_index,
-            "ordinal": key.ordinal,
-            "part": 0,
-            "signature": key.signature,
-            "program": event.program,
-        }
-        return projection(row, event.fields)
+        return projection(event.key.columns(stream, event.program), event.fields)
 
     def project_account(self, stream: str, state: AccountState) -> Iterable[State | Holding]:
         if state.name != "Market" or state.fields is None:

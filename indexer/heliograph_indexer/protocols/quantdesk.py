@@ -15,7 +15,7 @@ from typing import Any
 
 from heliograph_core.account import AccountState
 from heliograph_core.amounts import EXACT, normal, quotient, scaled
-from heliograph_core.event import Channel, Event
+from heliograph_core.event import Channel, Event, EventKey
 from heliograph_core.instruction import InstructionCall
 from heliograph_core.records import (
     END_OF_SLOT,
@@ -72,9 +72,7 @@ class QuantDesk:
         projection = _EVENTS.get(event.name)
         if projection is None:
             return ()
-        key = event.key
-        place = key.block_time, key.slot, key.tx_index, key.ordinal, key.signature
-        return projection(_row(stream, event.program, *place), event.fields)
+        return projection(event.key.columns(stream, event.program), event.fields)
 
     def project_instruction(self, stream: str, call: InstructionCall) -> Iterable[Record | State]:
         projection = _INSTRUCTIONS.get(call.name or "")
@@ -82,29 +80,14 @@ class QuantDesk:
             return ()
         if call.reason is not None:
             raise ValueError(call.reason)
-        place = call.block_time, call.slot, call.tx_index, call.ordinal, call.signature
-        return projection(_row(stream, call.program, *place), call.fields)
+        key = EventKey(call.block_time, call.slot, call.tx_index, call.ordinal, call.signature)
+        return projection(key.columns(stream, call.program), call.fields)
 
     def project_account(self, stream: str, state: AccountState) -> Iterable[State | Holding]:
         projection = _ACCOUNTS.get(state.name or "")
         if projection is None or state.fields is None:
             return ()
         return projection(stream, state, state.fields)
-
-
-def _row(
-    stream: str, program: str, block_time: int, slot: int, tx_index: int, ordinal: int, signature: str
-) -> dict[str, Any]:
-    return {
-        "stream": stream,
-        "block_time": block_time,
-        "slot": slot,
-        "tx_index": tx_index,
-        "ordinal": ordinal,
-        "part": 0,
-        "signature": signature,
-        "program": program,
-    }
 
 
 # Accounts
