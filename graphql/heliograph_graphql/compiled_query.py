@@ -71,14 +71,15 @@ def streams_of(compiled: CompiledQuery, variables: Mapping[str, object]) -> Name
     found: set[str] = set()
     for item in compiled.values():
         if isinstance(item, Compiled):
-            names = _streams(item.root, variables)
+            names = root_streams(item.root, variables)
             if names is None or not item.stays_inside:
                 return None
             found |= names
     return frozenset(found)
 
 
-def _streams(root: Root, variables: Mapping[str, object]) -> Names | None:
+def root_streams(root: Root, variables: Mapping[str, object]) -> Names | None:
+    """The streams whose rows the root field asks for; None: all."""
     entity = root.entity
     if isinstance(root, Row) and root.identity is not None and entity.stream in entity.identity:
         values = decode_id(str(read(root.identity, variables)), entity.name, len(entity.identity))

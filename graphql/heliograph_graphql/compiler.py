@@ -29,6 +29,7 @@ from heliograph_graphql.node_id import NodeIdError, entity_of_id
 from heliograph_graphql.plan import (
     Aggregates,
     All,
+    AsOf,
     Compare,
     Condition,
     EdgeCursor,
@@ -117,8 +118,7 @@ class Compiler:
             self._catalog,
             selections,
             variables,
-            Filters(self._settings.max_conditions),
-            self._settings.max_aggregated,
+            self._settings,
         )
 
 
@@ -131,15 +131,14 @@ class _Work:
         catalog: Catalog,
         selections: Selections,
         variables: Variables,
-        filters: Filters,
-        most_aggregated: int,
+        settings: ApiSettings,
     ) -> None:
         self._schema = schema
         self._catalog = catalog
         self.selections = selections
         self._variables = variables
-        self._filters = filters
-        self._most_aggregated = most_aggregated
+        self._filters = Filters(settings.max_conditions)
+        self._settings = settings
 
     def root(self, key: str, nodes: list[FieldNode], parent: GraphQLObjectType) -> Root | Typename | None:
         name = nodes[0].name.value
@@ -166,6 +165,7 @@ class _Work:
             sorts=sorts(entity, given.get("orderBy")),
             items=self._page_items(entity, self._inside(nodes, f"{entity.name}Connection")),
             arguments=_asked_with(entity, relation, given),
+            as_of=_as_of(given.get("asOf"), self._settings.max_folded),
         )
 
     def row(self, entity: Entity, nodes: list[FieldNode], parent: GraphQLObjectType) -> Row:
@@ -301,7 +301,7 @@ class _Work:
     def _aggregates(self, entity: Entity, nodes: list[FieldNode]) -> Aggregates:
         connection = cast(GraphQLObjectType, self._schema.type_map[f"{entity.name}Connection"])
         given = self.arguments(connection, nodes[0])
-        return compile_aggregates(entity, nodes, given, self._inside, self._most_aggregated)
+        return compile_aggregates(entity, nodes, given, self._inside, self._settings.max_aggregated)
 
     def _edges(self, entity: Entity, fields: Fields) -> Edges:
         items: dict[str, EdgeCursor | Nodes | Typename] = {}
@@ -373,6 +373,13 @@ def _asked_with(entity: Entity, relation: Relation | None, given: Mapping[str, o
             value = given.get(argument.key)
             found[argument.name] = source(argument.default if value is None else value)
     return found
+
+
+def _as_of(given: object, most: int) -> AsOf | None:
+    if not isinstance(given, Mapping):
+        return None
+    slot, time = (None if given.get(name) is None else source(given[name]) for name in ("slot", "time"))
+    return AsOf(slot, time, most)
 
 
 def _checked(fields: Fields) -> Fields:

@@ -1,6 +1,7 @@
 """How many rows a plan may read at most: the product of `first` along each nesting, summed.
 
-Aggregates read more than they answer with; each counts as AGGREGATE_ROWS rows besides its groups.
+Aggregates read more than they answer with; each counts as AGGREGATE_ROWS rows besides its groups. So does a page of the
+past: it counts as what may have to be folded.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class _Counting:
 
     def page(self, path: tuple[str, ...], page: Page, times: int) -> int:
         rows = times * self._first(path, page.first)
-        total = rows
+        total = rows + (0 if page.as_of is None else page.as_of.most)
         for key, item in page.items.items():
             if isinstance(item, Aggregates):
                 total += times * (AGGREGATE_ROWS + self._first((*path, key), item.first))

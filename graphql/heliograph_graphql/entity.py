@@ -186,6 +186,21 @@ class Part:
 
 
 @dataclass(frozen=True, eq=False)
+class Past:
+    """How an entity is read as it was; its root field then takes `asOf`.
+
+    kept: the part of queries/graphql.sql that lists what nothing altered since the end of {slots} of {streams}. changed:
+    the part that lists what was altered since, where {where}, at most {limit}. folded: the part that reads what
+    heliograph_graphql.past made of that, {folded}. fixed: fields that never change, by which `changed` is narrowed.
+    """
+
+    kept: str
+    changed: str
+    folded: str
+    fixed: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Entity:
     """A table as GraphQL shows it, or what a part of queries/graphql.sql computes.
 
@@ -221,6 +236,7 @@ class Entity:
     part: str = "part"
     rows: str = ""
     choose: Callable[[Mapping[str, object]], Entity] | None = None
+    past: Past | None = None
 
     def __post_init__(self) -> None:
         if not self.identity:

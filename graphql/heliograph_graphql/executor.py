@@ -14,7 +14,7 @@ from graphql import GraphQLError, OperationType, execute
 
 from heliograph_core.errors import DatabaseError, HeliographError
 from heliograph_graphql.arrivals import Arrivals
-from heliograph_graphql.compiled_query import Compiled, CompiledQuery, asked_streams, is_alone
+from heliograph_graphql.compiled_query import Compiled, CompiledQuery, asked_streams, is_alone, root_streams
 from heliograph_graphql.conditions import source
 from heliograph_graphql.cost import most_live_rows, most_rows
 from heliograph_graphql.document import Documents, Operation, Variables
@@ -36,8 +36,9 @@ from heliograph_graphql.failures import (
 from heliograph_graphql.hub import EndingFeed, Feed
 from heliograph_graphql.node_id import entity_of_id
 from heliograph_graphql.object_feed import ObjectFeed, ObjectQuery
-from heliograph_graphql.parameters import LookupParam
+from heliograph_graphql.parameters import GivenParam, LookupParam, Param
 from heliograph_graphql.passthrough import PassThrough, Raw
+from heliograph_graphql.past import read_past
 from heliograph_graphql.plan import Root, Typename, read
 from heliograph_graphql.render import Feed as RowFeed
 from heliograph_graphql.render import LiveQuery
@@ -288,7 +289,10 @@ class Executor:
         self, operation: Operation, variables: Variables, request: Request, compiled: CompiledQuery
     ) -> Answer:
         bound = {
-            key: [param.bind(variables.values) for param in item.statement.params]
+            key: [
+                None if isinstance(param, GivenParam) else param.bind(variables.values)
+                for param in item.statement.params
+            ]
             for key, item in compiled.items()
             if isinstance(item, Compiled)
         }
@@ -361,6 +365,10 @@ class Executor:
         row = await self._newest(connection, item, variables, versioned=versioned)
         if row is None:
             values = await looked_up(connection, item.statement, bound) if item.statement.looks_up else bound
+            if item.statement.past is not None:
+                asked = root_streams(item.root, variables.values)
+                given = await read_past(connection, item.statement.past, variables.values, asked)
+                values = given_values(item.statement.params, values, given)
             text = item.statement.with_commits if versioned else item.statement.text
             row = await connection.fetchrow(text, *values)
         return row
@@ -441,6 +449,16 @@ async def looked_up(connection: Any, statement: Statement, bound: Sequence[objec
     return [
         await connection.fetchval(queries[param.query], value) if isinstance(param, LookupParam) else value
         for param, value in zip(statement.params, bound, strict=True)
+    ]
+
+
+def given_values(
+    params: Sequence[Param], bound: Sequence[object], given: Mapping[str, object]
+) -> list[object]:
+    """The values with those that the server gives in their place."""
+    return [
+        param.bind(given) if isinstance(param, GivenParam) else value
+        for param, value in zip(params, bound, strict=True)
     ]
 
 

@@ -74,6 +74,15 @@ class Inputs:
     def __init__(self) -> None:
         self._choices: dict[str, Any] = {}
         self._filters: dict[str, Any] = {}
+        self.as_of = make_input(
+            "AsOf",
+            "A moment of the past.",
+            {
+                "slot": (SlotNumber, "slot", "The end of this slot."),
+                "time": (DateTime, "time", "The end of the last block whose time is not later."),
+            },
+            one_of=True,
+        )
         self.direction = strawberry.enum(Direction, name="Direction", description="Ascending or descending.")
 
     def choice(self, choice: Choice) -> Any:

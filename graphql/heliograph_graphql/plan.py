@@ -233,6 +233,15 @@ PageNode = Nodes | Edges | PageInfo | TotalCount | PartOf | Aggregates | Typenam
 
 
 @dataclass(frozen=True)
+class AsOf:
+    """The end of a slot, or of all blocks up to a time. most: more changes than that are not folded."""
+
+    slot: Source | None
+    time: Source | None
+    most: int
+
+
+@dataclass(frozen=True)
 class Page:
     """A connection: of all rows, or of those that `relation` ties to the parent."""
 
@@ -245,6 +254,7 @@ class Page:
     items: Mapping[str, PageNode]
     arguments: Mapping[str, Source] = field(default_factory=dict)
     """By name, of an entity that is computed; those that `relation` gives are absent."""
+    as_of: AsOf | None = None
 
     @property
     def order(self) -> str:

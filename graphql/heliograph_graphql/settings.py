@@ -40,6 +40,8 @@ class ApiSettings:
     """Most rows that an operation may ask for: the product of `first` along each nesting, summed."""
     max_aggregated: int = 1_000_000
     """Most rows that one aggregate is made of; where more match it is refused."""
+    max_folded: int = 20_000
+    """Most changes of positions that one `asOf` folds; where it would take more it is refused."""
     max_conditions: int = 500
     """Most comparisons in an operation's filters."""
     max_variable_values: int = 5000

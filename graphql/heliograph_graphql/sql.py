@@ -7,15 +7,15 @@ than a comparison from queries/graphql.sql; every value is a bound parameter.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from heliograph_graphql.entity import Catalog, Entity, Kind
 from heliograph_graphql.parameters import GivenParam, LookupParam, Param
-from heliograph_graphql.plan import Compare, Condition, Node, Operator, Page, Root
+from heliograph_graphql.plan import AsOf, Compare, Condition, Node, Operator, Page, Root
 from heliograph_graphql.scratch import Scratch
-from heliograph_graphql.sql_conditions import Conditions, conjuncts
-from heliograph_graphql.sql_rows import WINDOW, Rows
+from heliograph_graphql.sql_conditions import Conditions, conjuncts, implied
+from heliograph_graphql.sql_rows import LIMIT, SLOTS, STREAMS, WINDOW, Rows
 from heliograph_graphql.sql_text import quote, source_of
 from heliograph_sql.queries import load
 
@@ -31,11 +31,21 @@ __all__ = [
 
 
 @dataclass(frozen=True)
+class PastStatement:
+    """What is read before a statement about the past. text lists what changed since; params are its $1, $2, …"""
+
+    as_of: AsOf
+    text: str
+    params: tuple[Param, ...]
+
+
+@dataclass(frozen=True)
 class Statement:
     """text returns one row of one column of JSON text (live ones: see live_statement); params are its $1, $2, …"""
 
     text: str
     params: tuple[Param, ...]
+    past: PastStatement | None = None
 
     @cached_property
     def with_commits(self) -> str:
@@ -45,18 +55,36 @@ class Statement:
     @cached_property
     def looks_up(self) -> bool:
         """Whether a value is read before the statement itself, in the same snapshot."""
-        return any(isinstance(param, LookupParam) for param in self.params)
+        return self.past is not None or any(isinstance(param, LookupParam) for param in self.params)
 
 
 def root_statement(root: Root, catalog: Catalog, variables: Mapping[str, object]) -> Statement:
     """The statement of one root field. variables: those that say how many rows, which stands in the text."""
     scratch, rows = _begin(catalog, variables)
     value = rows.page(root, None, None) if isinstance(root, Page) else rows.row(root)
-    return _answer(value, scratch)
+    return replace(_answer(value, scratch), past=_past_statement(root, catalog))
 
 
 def _answer(value: str, scratch: Scratch) -> Statement:
     return Statement(scratch.statement(f"({value})::text"), tuple(scratch.params))
+
+
+def _past_statement(root: Root, catalog: Catalog) -> PastStatement | None:
+    if not isinstance(root, Page) or root.as_of is None:
+        return None
+    past, scratch = root.entity.past, Scratch(catalog)
+    assert past is not None
+    row = scratch.alias()
+    fixed = Conditions(scratch).condition(implied(root.where, past.fixed), root.entity, row)
+    text = scratch.fragment(
+        past.changed,
+        row=row,
+        where=fixed,
+        streams=scratch.param(GivenParam(STREAMS), "text[]"),
+        slots=scratch.param(GivenParam(SLOTS), "bigint[]"),
+        limit=scratch.param(GivenParam(LIMIT), "bigint"),
+    )
+    return PastStatement(root.as_of, text, tuple(scratch.params))
 
 
 def _begin(
@@ -74,6 +102,7 @@ def window_statement(root: Root, catalog: Catalog, variables: Mapping[str, objec
     """
     if (
         not isinstance(root, Page)
+        or root.as_of is not None
         or not root.sorts[0].descending
         or root.sorts[0].field.type is not Kind.TIME
     ):

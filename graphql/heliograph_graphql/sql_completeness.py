@@ -76,6 +76,14 @@ class Completeness:
         if page.entity.of_stream is not None:
             only = f"ARRAY[{constant(page.entity.of_stream)}]"
             found.setdefault("streams", []).append(lambda: only)
+        if page.as_of is not None:
+            for kind, sent, type_ in (
+                ("slot", page.as_of.slot, "bigint"),
+                ("time", page.as_of.time, "timestamptz"),
+            ):
+                if sent is not None:
+                    write = partial(self._scratch.param, ValueParam(sent), type_)
+                    found.setdefault(f"through_{kind}", []).append(write)
         if "stream" in page.arguments:
             param = partial(self._scratch.param, ValueParam(page.arguments["stream"]), "text")
             found["streams"] = [lambda: f"nullif(ARRAY[{param()}], ARRAY[NULL]::text[])"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from heliograph_graphql.entity import Bound, Entity, Relation
 from heliograph_graphql.parameters import CursorParam, LookupParam, ValueParam, sql_type
@@ -136,6 +136,25 @@ class Conditions:
             # What an index can begin at.
             behind = f"{column} {'<=' if lead.descending else '>='} {value} AND {behind}"
         return behind
+
+
+def implied(condition: Condition, names: Collection[str]) -> Condition:
+    """What the condition implies of the fields of these names alone."""
+    if isinstance(condition, Compare):
+        return condition if condition.field.name in names else All(())
+    if isinstance(condition, Not):
+        return condition if _speaks_of(condition.part, names) else All(())
+    parts = tuple(implied(part, names) for part in condition.parts)
+    return Any_(parts) if isinstance(condition, Any_) else All(parts)
+
+
+def _speaks_of(condition: Condition, names: Collection[str]) -> bool:
+    """Whether it speaks of no other fields."""
+    if isinstance(condition, Compare):
+        return condition.field.name in names
+    if isinstance(condition, Not):
+        return _speaks_of(condition.part, names)
+    return all(_speaks_of(part, names) for part in condition.parts)
 
 
 def conjuncts(condition: Condition) -> Iterator[Compare]:

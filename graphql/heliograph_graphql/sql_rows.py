@@ -47,8 +47,10 @@ from heliograph_graphql.sql_text import (
     source_of,
 )
 
-WINDOW = "window_start"
-"""What a windowed page asks of its caller: a timestamptz."""
+WINDOW = "@window"
+"""What a windowed page asks of its caller: a timestamptz. No variable can be called so."""
+STREAMS, SLOTS, FOLDED, LIMIT = "@streams", "@slots", "@folded", "@limit"
+"""What a page of the past asks for: names of streams, the slot of each, objects as JSON, and how many may be folded."""
 _ALL = {"limit": "NULL", "behind": "NULL"}
 
 
@@ -140,6 +142,14 @@ class Rows:
             values |= {name: f"{parent}.{quote(column)}" for name, column in relation.given}
         return f"LATERAL ({self._scratch.fragment(entity.table, **values, **few)})"
 
+    def _past_of(self, entity: Entity) -> list[str]:
+        """The same of the past, where there are two sources."""
+        past = entity.past
+        assert past is not None
+        kinds = {"streams": (STREAMS, "text[]"), "slots": (SLOTS, "bigint[]"), "folded": (FOLDED, "text")}
+        given = {name: self._scratch.param(GivenParam(value), kind) for name, (value, kind) in kinds.items()}
+        return [f"({self._scratch.fragment(part, **given)})" for part in (past.kept, past.folded)]
+
     # -- pages
 
     def page(self, page: Page, parent_entity: Entity | None, parent: str | None) -> str:
@@ -147,15 +157,20 @@ class Rows:
         entity, table = page.entity, self._scratch.alias()
 
         @cache
-        def matching(limit: str = "NULL", behind: str = "NULL") -> str:
+        def matching(limit: str = "NULL", behind: str = "NULL") -> list[str]:
+            """FROM and WHERE of each source of rows; no row is in two."""
             # Written only where rows are read or counted: PostgreSQL refuses a parameter that is used nowhere.
             parts = []
             if page.relation is not None and parent is not None:
                 parts.append(self._conditions.tie(page.relation, entity, table, parent))
             parts.append(self._conditions.condition(page.where, entity, table))
             few = {"limit": limit, "behind": behind}
-            rows = self._rows_of(entity, page.arguments, page.relation, parent, few)
-            return f"FROM {rows} {table} WHERE {' AND '.join(parts) or 'true'}"
+            sources = (
+                [self._rows_of(entity, page.arguments, page.relation, parent, few)]
+                if page.as_of is None
+                else self._past_of(entity)
+            )
+            return [f"FROM {source} {table} WHERE {' AND '.join(parts) or 'true'}" for source in sources]
 
         def alternatives() -> list[str]:
             """What must hold besides, in the branches in which rows are looked for."""
@@ -168,8 +183,9 @@ class Rows:
         lists: list[str] = []
 
         def counted() -> str:
-            held = [f"({condition})" for condition in alternatives()]
-            return f"{matching()} AND ({' OR '.join(held)})" if held else matching()
+            held = " OR ".join(f"({condition})" for condition in alternatives())
+            also = f" AND ({held})" if held else ""
+            return " + ".join(f"(SELECT count(*) {found}{also})" for found in matching())
 
         row = self._scratch.alias()
         cursor = _cursor(page, row)
@@ -181,7 +197,7 @@ class Rows:
 
         def summed(node: Aggregates) -> str:
             each = [f" AND {condition}" for condition in alternatives()] or [""]
-            found = [f"SELECT {table}.* {matching()}{condition}" for condition in each]
+            found = [f"SELECT {table}.* {rows}{condition}" for rows in matching() for condition in each]
             return self._aggregates.value(node, entity, found)
 
         values = {
@@ -211,7 +227,7 @@ class Rows:
         page: Page,
         table: str,
         row: str,
-        matching: Callable[..., str],
+        matching: Callable[..., list[str]],
         branches: list[str],
         values: Mapping[str, str],
         lists: list[str],
@@ -230,13 +246,11 @@ class Rows:
         if page.entity.paged and page.after is not None:
             lead = CursorParam(page.after, page.order, page.sorts, 0)
             behind = self._scratch.param(lead, sql_type(page.sorts[0].field))
-        rows = matching(limit, behind) if page.entity.paged else matching()
-        found = f"SELECT {table}.* {rows}{after}{branches[0]} {end}"
-        if len(branches) > 1:
-            each = " UNION ALL ".join(
-                f"(SELECT {table}.* {rows}{after}{branch} {end})" for branch in branches
-            )
-            found = f"SELECT {table}.* FROM ({each}) {table} {end}"
+        sources = matching(limit, behind) if page.entity.paged else matching()
+        each = [f"SELECT {table}.* {rows}{after}{branch} {end}" for rows in sources for branch in branches]
+        found = each[0]
+        if len(each) > 1:
+            found = f"SELECT {table}.* FROM ({' UNION ALL '.join(f'({one})' for one in each)}) {table} {end}"
         wants_ends = _wants(page, PageFact.START) or _wants(page, PageFact.END)
         if wants_next or wants_ends:
             found = f'SELECT {table}.*, row_number() OVER () AS "@n", count(*) OVER () AS "@c" FROM ({found}) {table}'
@@ -280,7 +294,7 @@ class Rows:
         if isinstance(node, Edges):
             return listed(self._edge(node, page, row, cursor))
         if isinstance(node, TotalCount):
-            return f"(SELECT count(*) {counted()})"
+            return f"({counted()})"
         if isinstance(node, PartOf):
             return self._completeness.part(node, asked)
         return self._page_info(node, page)

@@ -107,6 +107,7 @@ class Types:
             after: Any = UNSET,
             where: Any = UNSET,
             order_by: Any = UNSET,
+            as_of: Any = UNSET,
             **asked: Any,
         ) -> Any:
             arguments = {"first": first, "after": after, "where": where, "orderBy": order_by, **asked}
@@ -127,11 +128,18 @@ class Types:
                     strawberry.argument(description="In which order; ties are broken by the rows' key."),
                 ],
             }
-        if entity.paged:
-            # It knows one order, and what it is asked with says which rows.
-            signature = inspect.signature(resolve)
-            kept = [p for name, p in signature.parameters.items() if name not in ("where", "order_by")]
-            resolve.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
+        # A paged one knows one order, and what it is asked with says which rows.
+        absent = {"where", "order_by"} if entity.paged else set()
+        if entity.past is not None and relation is None:
+            about = "As they were then, as far as is known now; by default as they are."
+            resolve.__annotations__["as_of"] = Annotated[
+                self.inputs.as_of | None, strawberry.argument(description=about)
+            ]
+        else:
+            absent.add("as_of")
+        signature = inspect.signature(resolve)
+        kept = [p for name, p in signature.parameters.items() if name not in absent]
+        resolve.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
 
         theirs = {name for name, _ in relation.given} if relation else set()
         self.add_arguments(resolve, [item for item in entity.arguments if item.name not in theirs])

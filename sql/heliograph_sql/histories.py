@@ -29,12 +29,24 @@ class Outcome(NamedTuple):
     surprised: bool
 
 
-def fold_history(current: Position | None, entries: Sequence[Entry], marks: Sequence[Mark] = ()) -> Outcome:
-    """Folds entries of one key, all of them behind `current`, and what accounts showed of it."""
+def fold_history(
+    current: Position | None,
+    entries: Sequence[Entry],
+    marks: Sequence[Mark] = (),
+    *,
+    through: int | None = None,
+) -> Outcome:
+    """Folds entries of one key, all of them behind `current`, and what accounts showed of it.
+
+    through: only up to the end of that slot; what is behind it tells no more than how the key began.
+    """
     changes: list[PositionChange] = []
     surprised = False
     flows = [entry for entry in entries if isinstance(entry, Flow)]
     start = find_start(flows, shown_bases(marks)) if flows and current is None else None
+    if through is not None:
+        entries = [entry for entry in entries if entry.slot <= through]
+        marks = [mark for mark in marks if mark.slot <= through]
 
     def fold_run(position: Position | None, run: Sequence[Entry]) -> Sequence[Position]:
         nonlocal surprised

@@ -30,10 +30,19 @@ class Retained(NamedTuple):
 NOTHING = Retained()
 
 
-def fold_retained(retained: Retained, entries: Sequence[Entry], sightings: Sequence[Sighting]) -> Outcome:
-    """Every lifecycle from the one that is kept on. entries: of one key, at the floor and above it, in chain order."""
+def fold_retained(
+    retained: Retained,
+    entries: Sequence[Entry],
+    sightings: Sequence[Sighting],
+    *,
+    through: int | None = None,
+) -> Outcome:
+    """Every lifecycle from the one that is kept on. entries: of one key, at the floor and above it, in chain order.
+
+    through: as of fold_history.
+    """
     its = [*retained.flows, *entries]
-    folded = fold_history(retained.position, its, marks_of(sightings))
+    folded = fold_history(retained.position, its, marks_of(sightings), through=through)
     position = retained.position
     if position is not None and (not folded.positions or folded.positions[0].lifecycle != position.lifecycle):
         folded.positions.insert(0, position)

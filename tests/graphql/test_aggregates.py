@@ -154,19 +154,19 @@ async def test_many_aggregates_cost_too_much(executor: Executor) -> None:
     assert (await refused(executor, nested))[0] == "QUERY_TOO_COMPLEX"
 
 
-@pytest.mark.parametrize(
-    ("asked", "code", "told"),
-    [
-        ("first: 1001", "BAD_USER_INPUT", "trades.aggregates: first is 1001"),
-        ("first: -1", "BAD_USER_INPUT", "trades.aggregates: first is -1"),
-        ("orderBy: {bucket: ASC}", "BAD_USER_INPUT", "say how long the buckets are"),
-        ("orderBy: {count: ASC, bucket: ASC}", "BAD_USER_INPUT", "exactly one"),
-        ("orderBy: {sum: {}}", "BAD_USER_INPUT", "exactly one"),
-        ("orderBy: {sum: {taker: ASC}}", "GRAPHQL_VALIDATION_FAILED", "taker"),
-        ("by: [PRICE]", "GRAPHQL_VALIDATION_FAILED", "PRICE"),
-        ("bucket: ONE_YEAR", "GRAPHQL_VALIDATION_FAILED", "ONE_YEAR"),
-    ],
+REFUSED = (
+    ("first: 1001", "BAD_USER_INPUT", "trades.aggregates: first is 1001"),
+    ("first: -1", "BAD_USER_INPUT", "trades.aggregates: first is -1"),
+    ("orderBy: {bucket: ASC}", "BAD_USER_INPUT", "say how long the buckets are"),
+    ("orderBy: {count: ASC, bucket: ASC}", "BAD_USER_INPUT", "exactly one"),
+    ("orderBy: {sum: {}}", "BAD_USER_INPUT", "exactly one"),
+    ("orderBy: {sum: {taker: ASC}}", "GRAPHQL_VALIDATION_FAILED", "taker"),
+    ("by: [PRICE]", "GRAPHQL_VALIDATION_FAILED", "PRICE"),
+    ("bucket: ONE_YEAR", "GRAPHQL_VALIDATION_FAILED", "ONE_YEAR"),
 )
-async def test_what_cannot_be_asked_is_told(executor: Executor, asked: str, code: str, told: str) -> None:
-    found, message = await refused(executor, f"{{ trades {{ aggregates({asked}) {{ hasMore }} }} }}")
-    assert found == code and told in message, message
+
+
+async def test_what_cannot_be_asked_is_told(executor: Executor) -> None:
+    for asked, code, told in REFUSED:
+        found, message = await refused(executor, f"{{ trades {{ aggregates({asked}) {{ hasMore }} }} }}")
+        assert found == code and told in message, (asked, found, message)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from heliograph_graphql.entities.chain import ID, MARKET, MARKET_FIELDS, PROGRAM, SIDE, STREAM
-from heliograph_graphql.entity import Choice, Entity, Field, Kind, Relation
+from heliograph_graphql.entity import Choice, Entity, Field, Kind, Past, Relation
 
 STATUS = Choice(
     "PositionStatus",
@@ -24,6 +24,22 @@ ENTITY = Entity(
     identity=("stream", "position_key", "opened_slot", "opened_tx_index", "opened_ordinal"),
     newest_first=True,
     followed=True,
+    past=Past(
+        kept="positions_as_of",
+        changed="positions_changed_since",
+        folded="positions_folded",
+        fixed=(
+            "stream",
+            "position_key",
+            "program",
+            "market",
+            "market_symbol",
+            "wallet",
+            "side",
+            "opened_at",
+            "opened_slot",
+        ),
+    ),
     fields=(
         ID,
         STREAM,

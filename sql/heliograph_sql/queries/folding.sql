@@ -171,6 +171,42 @@ WHERE f.stream = $1
   AND f.slot >= coalesce((SELECT retained_from FROM heliograph.streams WHERE name = $1), 0)
 ORDER BY f.position_key, f.slot, f.tx_index, f.ordinal, f.part;
 
+-- name: list_changes_within
+-- As list_changes: of each key those from a time and slot of its own on to a slot, at most $6 of all.
+SELECT
+    c.stream, extract(epoch FROM c.block_time)::bigint AS block_time, c.slot, c.tx_index, c.ordinal, c.part, c.signature,
+    c.program, c.market, c.wallet, c.position_key, c.kind, c.side, c.size_delta, c.size_after, c.price,
+    c.entry_price_after, c.collateral_delta, c.collateral_after, c.realized_pnl, c.fee, c.funding,
+    c.liquidation_price_after, c.trade_id, c.settled_pnl, c.borrow_fee, c.price_impact_fee
+FROM (
+    SELECT c.*
+    FROM unnest($2::text[], $3::bigint[], $4::bigint[]) AS wanted (key, since, first)
+    JOIN perps.position_changes AS c
+        ON c.stream = $1
+        AND c.position_key = wanted.key
+        AND c.block_time >= to_timestamp(wanted.since)
+        AND c.slot >= greatest(wanted.first, (SELECT retained_from FROM heliograph.streams WHERE name = $1))
+        AND c.slot <= $5
+    LIMIT $6
+) AS c
+ORDER BY c.position_key, c.slot, c.tx_index, c.ordinal, c.part;
+
+-- name: list_most_flows
+-- As list_flows, at most $3 of all.
+SELECT
+    f.stream, extract(epoch FROM f.block_time)::bigint AS block_time, f.slot, f.tx_index, f.ordinal, f.part, f.signature,
+    f.program, f.market, f.wallet, f.position_key, f.kind, f.base_delta, f.quote, f.price, f.fee, f.funding,
+    f.settled_pnl, f.base_before, f.base_after, f.entry_quote_after, f.entry_quote_released, f.quote_places, f.trade_id
+FROM (
+    SELECT f.*
+    FROM perps.flows AS f
+    WHERE f.stream = $1
+        AND f.position_key = ANY ($2::text[])
+        AND f.slot >= coalesce((SELECT retained_from FROM heliograph.streams WHERE name = $1), 0)
+    LIMIT $3
+) AS f
+ORDER BY f.position_key, f.slot, f.tx_index, f.ordinal, f.part;
+
 -- name: delete_changes
 -- Those that follow from flows and became others.
 DELETE FROM perps.position_changes AS c

@@ -23,6 +23,39 @@ FROM perps.position_changes c
 WHERE c.wallet = {wallet}
 GROUP BY 1, 2, 3, 4
 
+-- name: positions_as_of
+-- Those that nothing altered since are as they were. No join, so that an order finds its index.
+SELECT p.*
+FROM perps.positions p
+WHERE p.stream = ANY ({streams})
+    AND greatest(p.opened_slot, p.updated_slot, p.closed_slot) <= ({slots})[array_position({streams}, p.stream)]
+
+-- name: positions_folded
+-- The others.
+SELECT f.* FROM jsonb_populate_recordset(NULL::perps.positions, {folded}::jsonb) f
+
+-- name: positions_changed_since
+-- Lives that had begun at the slot and were altered after it: of each key at most one, the last that had begun.
+SELECT {row}.stream, {row}.position_key, {row}.lifecycle, floor(extract(epoch FROM {row}.opened_at))::bigint,
+    {row}.opened_slot, {row}.opened_tx_index, {row}.opened_ordinal, {row}.complete, {row}.settled
+FROM unnest({streams}, {slots}) AS s (stream, slot)
+JOIN perps.positions {row} ON {row}.stream = s.stream
+WHERE {row}.opened_slot <= s.slot AND ({row}.updated_slot > s.slot OR {row}.closed_slot > s.slot) AND {where}
+LIMIT {limit}
+
+-- name: places_as_of
+-- At the end of which slot the streams were as asked for, by a slot or by a time. Several slots share a second, so that a
+-- time is past once a later one is in.
+SELECT s.name, s.first_slot, s.head_slot,
+    CASE WHEN $3::timestamptz IS NULL THEN $2::bigint ELSE (
+        SELECT k.slot FROM heliograph.slots k
+        WHERE k.stream = s.name AND k.block_time <= $3::timestamptz ORDER BY k.block_time DESC, k.slot DESC LIMIT 1
+    ) END AS slot,
+    coalesce(s.head_slot >= $2::bigint, s.head_time > $3::timestamptz, false) AS reached
+FROM heliograph.streams s
+WHERE $1::text[] IS NULL OR s.name = ANY ($1::text[])
+ORDER BY s.name
+
 -- name: refuse_rows
 heliograph.refuse('more than {most} rows match, and an aggregate is made of at most so many: narrow `where`')
 
