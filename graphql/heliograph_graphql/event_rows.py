@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from heliograph_graphql.entity import Field
 from heliograph_graphql.sql_text import constant, json_object, quote, shown
+from heliograph_sql.typed_names import MOST_NAME_BYTES
 
 STREAM, PART, NAME, DATA = "@stream", "@part", "@name", "@data"
 COMMON = ("block_time", "slot", "tx_index", "ordinal", "signature", "program", "caller")
@@ -23,11 +24,12 @@ def rows_of_table(stream: str, table: str) -> str:
 
 def rows_with_data(stream: str, table: str, name: str, fields: Sequence[tuple[str, Field]]) -> str:
     """What events have in common, and the fields in one object. fields: (the IDL's name, column), several of a name that changed
-    its type; then the one that is not null counts.
+    its type; then the one that is not null counts. Those whose name PostgreSQL would cut are called as their column.
     """
     by_name: dict[str, list[str]] = {}
     for given, field in fields:
-        by_name.setdefault(given, []).append(shown(f"e.{quote(field.name)}", field))
+        key = given if len(given.encode()) <= MOST_NAME_BYTES else field.name
+        by_name.setdefault(key, []).append(shown(f"e.{quote(field.name)}", field))
     values = {
         given: texts[0] if len(texts) == 1 else f"coalesce({', '.join(f'to_json({text})' for text in texts)})"
         for given, texts in by_name.items()

@@ -25,7 +25,7 @@ class ApiSettings:
     max_definitions: int = 100
     """Most operations and fragments in a text, and most variables of an operation."""
     max_introspections: int = 4
-    """Most `__schema` and `__type` fields in a text."""
+    """Most `__schema`, `__type` and `eventTypes` fields in a text."""
     max_tokens: int = 4000
     """Largest number of lexical tokens in an operation's text."""
     max_depth: int = 15

@@ -219,6 +219,25 @@ async def test_a_field_that_changed_its_type_has_a_name_for_each(program: EventP
     }
 
 
+async def test_the_longest_names_are_told_apart(program: EventProgram) -> None:
+    long = "a" * 62
+    await program.learn(
+        FILL, EMPTY, NAMED, layout("E" * 80, (f"{long}bX", "bigint"), (f"{long}bY", "bigint"))
+    )
+    await program.say(100, ("E" * 80, {f"{long}bX": 1, f"{long}bY": 2}))
+    executor = await ready(program)
+    (kind,) = [
+        each
+        for each in (await ask(executor, "{ eventTypes { event root fields { name } } }"))["eventTypes"]
+        if each["event"] == "E" * 80
+    ]
+    names = [field["name"] for field in kind["fields"]]
+    text = f'{{ {kind["root"]} {{ nodes {{ {" ".join(names)} }} }} events(stream: "dex") {{ nodes {{ data }} }} }}'
+    found = await ask(executor, text)
+    assert list(found[kind["root"]]["nodes"][0].values()) == ["1", "2"]
+    assert list(found["events"]["nodes"][0]["data"].values()) == ["1", "2"]
+
+
 async def test_what_there_is_not_is_said_with_what_there_is(program: EventProgram) -> None:
     executor = await ready(program)
     text = "query ($stream: String!, $name: String) { events(stream: $stream, name: $name) { totalCount } }"

@@ -73,6 +73,11 @@ def test_variables_at_the_limits_pass() -> None:
         ("query (" + " ".join(f"$v{n}: Int" for n in range(101)) + ") { a }", "101 variables"),
         (" ".join(f"query Q{n} {{ a }}" for n in range(101)), "101 operations and fragments"),
         ("{ " + " ".join(f"a{n}: __schema {{ a }}" for n in range(5)) + " }", "5 introspections"),
+        ("{ ...{ " + " ".join(f"a{n}: __schema {{ a }}" for n in range(5)) + " } }", "5 introspections"),
+        (
+            "query A { ...F ...G } query B { ...F } fragment F on Query { eventTypes { a } ... { b: __type { c } } } fragment G on Query { d: eventTypes { a } }",
+            "5 introspections",
+        ),
     ],
 )
 def test_what_is_slow_to_validate_or_execute_is_counted_first(text: str, words: str) -> None:

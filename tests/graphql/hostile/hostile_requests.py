@@ -83,6 +83,10 @@ def operations() -> Iterator[tuple[str, Body]]:
         "aliased introspection",
         {"query": "{ " + " ".join(f"a{n}: __schema {{ types {{ name }} }}" for n in range(90)) + " }"},
     )
+    yield (
+        "hidden introspection",
+        {"query": "{ ...{ " + " ".join(f"a{n}: eventTypes {{ root }}" for n in range(90)) + " } }"},
+    )
     yield "batched", [{"query": "{ __typename }"}] * 1000
     yield "several operations", {"query": " ".join(f"query Q{n} {{ __typename }}" for n in range(500))}
     yield "huge rows", {"query": f"{{ trades(first: 1000) {{ nodes {{ {relations} }} }} }}"}
