@@ -24,7 +24,7 @@ TEXTS = {
     Measure.MAX: "Greatest values; null where all are missing.",
     Measure.KNOWN: "How many rows have a value, of fields that may be missing.",
 }
-_ABOUT = "What all rows that match come to, whatever `first` and `after` say: one group, or one for each value of `by` and each `bucket`."
+ABOUT = "What all rows that match come to, whatever `first` and `after` say: one group, or one for each value of `by` and each `bucket`."
 
 
 def key_fields(entity: Entity) -> tuple[Field, ...]:
@@ -91,7 +91,7 @@ class AggregateTypes:
         signature = inspect.signature(resolve)
         kept = [p for name, p in signature.parameters.items() if name != "bucket" or span is not None]
         resolve.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
-        return strawberry.field(resolver=resolve, description=_ABOUT)
+        return strawberry.field(resolver=resolve, description=ABOUT)
 
     def _make_answer(self) -> Any:
         group = self._class("Group", "Rows that have their key in common.", self._group_members())

@@ -92,7 +92,7 @@ class Field:
 
     unit: said in the description. fragment: name of a scalar expression in queries/graphql.sql that reads the row
     as {row}. order: columns that sorting by this field sorts by, where it is not the column alone.
-    graphql_name: overrides the camelCase name.
+    graphql_name: overrides the camelCase name. figures: told in aggregates although pages are not sorted by it.
     """
 
     name: str
@@ -107,6 +107,7 @@ class Field:
     through: Through | None = None
     bound: Bound | None = None
     graphql_name: str = ""
+    figures: bool = False
 
     @property
     def key(self) -> str:
@@ -128,19 +129,24 @@ class Field:
         return self.sortable and self.fragment is None and self.type not in _OPAQUE
 
     @property
+    def can_sum_up(self) -> bool:
+        """Whether aggregates may tell of it."""
+        return self.can_sort or (self.figures and self.fragment is None and self.type not in _OPAQUE)
+
+    @property
     def can_group(self) -> bool:
         """Whether rows are told apart by it: a name, a choice, a yes or no."""
-        return self.can_sort and (isinstance(self.type, Choice) or self.type in (Kind.TEXT, Kind.BOOL))
+        return self.can_sum_up and (isinstance(self.type, Choice) or self.type in (Kind.TEXT, Kind.BOOL))
 
     @property
     def is_number(self) -> bool:
         """Whether it has a sum and a mean."""
-        return self.can_sort and self.type in (Kind.DECIMAL, Kind.BIGINT, Kind.INT)
+        return self.can_sum_up and self.type in (Kind.DECIMAL, Kind.BIGINT, Kind.INT)
 
     @property
     def has_extremes(self) -> bool:
         """Whether it has a least and a greatest value."""
-        return self.is_number or (self.can_sort and self.type in (Kind.TIME, Kind.SLOT))
+        return self.is_number or (self.can_sum_up and self.type in (Kind.TIME, Kind.SLOT))
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from graphql import GraphQLError
 
 from heliograph_graphql.document import EVENTS
-from heliograph_graphql.entities.chain import CHAIN_ORDER, ID, PROGRAM, transaction
+from heliograph_graphql.entities.chain import CHAIN_ORDER, ID, transaction
 from heliograph_graphql.entity import Argument, Bound, Entity, Field, Kind
 from heliograph_graphql.event_names import TypeNames, field_names
 from heliograph_graphql.event_rows import DATA, NAME, PART, STREAM, rows_of_table, rows_with_data
@@ -47,13 +47,14 @@ _PLACE = (
         sortable=False,
     ),
     Field("signature", Kind.TEXT, "Signature of the transaction.", sortable=False, bound=Bound.SIGNATURE),
-    PROGRAM,
+    Field("program", Kind.TEXT, "Address of the program that emitted it.", sortable=False, figures=True),
     Field(
         "caller",
         Kind.TEXT,
         "Program that invoked the one that emitted it; null where the transaction did.",
         nullable=True,
         sortable=False,
+        figures=True,
     ),
 )
 _TRANSACTION = transaction(STREAM)
@@ -74,7 +75,7 @@ EVENT = Entity(
     ),
     fields=(
         _STREAM,
-        Field(NAME, Kind.TEXT, "Its name in the IDL.", sortable=False, graphql_name="name"),
+        Field(NAME, Kind.TEXT, "Its name in the IDL.", sortable=False, graphql_name="name", figures=True),
         *_PLACE,
         Field(
             DATA,
@@ -154,6 +155,7 @@ def _typed(source: EventSource, names: TypeNames) -> TypedEvent:
             nullable=True,
             sortable=False,
             graphql_name=key,
+            figures=True,
         )
         for key, column in zip(keys, source.columns, strict=True)
     )

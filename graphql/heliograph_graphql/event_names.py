@@ -13,7 +13,23 @@ from collections.abc import Callable, Collection, Iterable
 
 from heliograph_sql.typed_names import cut, free_name, snake
 
-SUFFIXES = ("Connection", "Edge", "Filter", "Message", "Order")
+SUFFIXES = (
+    "Aggregates",
+    "Connection",
+    "Edge",
+    "Extremes",
+    "ExtremesOrder",
+    "Filter",
+    "Group",
+    "GroupBy",
+    "GroupKey",
+    "GroupOrder",
+    "Known",
+    "Message",
+    "Numbers",
+    "NumbersOrder",
+    "Order",
+)
 """What types that belong to another end in."""
 OPERATORS = ("and", "or", "not")
 """What a filter has beside fields."""

@@ -25,6 +25,7 @@ from graphql.type import GraphQLNamedType
 
 from heliograph_graphql.completeness import COMPLETE_THROUGH, COVERAGE
 from heliograph_graphql.entity import Entity, Field, Kind
+from heliograph_graphql.event_aggregates import EventAggregates
 from heliograph_graphql.event_entities import Events, TypedEvent
 from heliograph_graphql.inputs import FILTER_NAMES
 from heliograph_graphql.message import ENVELOPE
@@ -62,9 +63,10 @@ class EventSchema:
                     if field.can_sort
                 },
                 description="One field to sort by.",
+                is_one_of=True,
             )
         )
-        self._order.is_one_of = True
+        self._aggregates = EventAggregates(self._type, self._add, self._kind)
         self._queries: dict[str, GraphQLField] = {}
         self._subscriptions: dict[str, GraphQLField] = {}
         for entity in events.entities:
@@ -112,14 +114,15 @@ class EventSchema:
         self._made.append(made)
         return made
 
+    def _kind(self, field: Field) -> Any:
+        if not isinstance(field.type, Kind):
+            return self._type(field.type.name)
+        if field.type is Kind.TEXTS:
+            return GraphQLList(self._some("String"))
+        return self._type(_SCALARS[field.type])
+
     def _leaf(self, field: Field) -> GraphQLField:
-        if isinstance(field.type, Kind):
-            if field.type is Kind.TEXTS:
-                kind: Any = GraphQLList(self._some("String"))
-            else:
-                kind = self._type(_SCALARS[field.type])
-        else:
-            kind = self._type(field.type.name)
+        kind = self._kind(field)
         return GraphQLField(kind if field.nullable else GraphQLNonNull(kind), description=field.text)
 
     def _entity(self, entity: Entity) -> None:
@@ -148,6 +151,7 @@ class EventSchema:
                         self._type(COMPLETE_THROUGH.name), description=COMPLETE_THROUGH.description
                     ),
                     "coverage": GraphQLField(self._some(COVERAGE.name), description=COVERAGE.description),
+                    "aggregates": self._aggregates.field(entity),
                 },
                 description=f"A page of {entity.root}.",
             )

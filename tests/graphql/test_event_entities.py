@@ -194,6 +194,57 @@ async def test_filters_mean_what_they_mean_elsewhere(program: EventProgram) -> N
     assert (await ask(executor, oldest))["dexFillRecords"]["nodes"] == [{"slot": "100"}]
 
 
+@ON_BOTH
+async def test_what_they_come_to_is_told_by_group(program: EventProgram) -> None:
+    for slot in range(100, 110):
+        fill = {
+            "taker": "ab"[slot % 2],
+            "price": 2**64 - 1,
+            "ts": slot,
+            "index": None if slot < 105 else slot,
+        }
+        await program.say(slot, ("FillRecord", fill), ("Paused", {}))
+    executor = await ready(program)
+    typed = """{ dexFillRecords(where: {slot: {gte: "102"}}) {
+      aggregates(by: [TAKER], orderBy: {sum: {index: DESC}}) {
+        groups { key { taker } count sum { price index } avg { index } min { ts slot } max { ts } known { index } }
+        hasMore
+      } } }"""
+    page = (await ask(executor, typed))["dexFillRecords"]["aggregates"]
+    assert page == {
+        "groups": [
+            {
+                "key": {"taker": "b"},
+                "count": "4",
+                "sum": {"price": str(4 * (2**64 - 1)), "index": "321"},
+                "avg": {"index": "107"},
+                "min": {"ts": "103", "slot": "103"},
+                "max": {"ts": "109"},
+                "known": {"index": "3"},
+            },
+            {
+                "key": {"taker": "a"},
+                "count": "4",
+                "sum": {"price": str(4 * (2**64 - 1)), "index": "214"},
+                "avg": {"index": "107"},
+                "min": {"ts": "102", "slot": "102"},
+                "max": {"ts": "108"},
+                "known": {"index": "2"},
+            },
+        ],
+        "hasMore": False,
+    }
+    every = """{ events(stream: "dex") { aggregates(by: [NAME], bucket: ONE_MINUTE) {
+      groups { key { name bucket } count } } } }"""
+    groups = (await ask(executor, every))["events"]["aggregates"]["groups"]
+    assert groups == [
+        {"key": {"name": name, "bucket": "2026-09-21T14:13:00+00:00"}, "count": "10"}
+        for name in ("FillRecord", "Paused")
+    ]
+    few = await ready(program, max_aggregated=5)
+    assert "5" in (await refused(few, every))["message"]
+
+
 async def test_a_field_that_changed_its_type_has_a_name_for_each(program: EventProgram) -> None:
     await program.say(100, ("it's odd", {"who": "bob"}))
     new = layout("it's odd", ("who", "numeric(20,0)"), ("since", "bigint"), since=101)
