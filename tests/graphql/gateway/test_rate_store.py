@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
+import subprocess
 from collections.abc import Iterator
+from typing import Any
 
 import httpx2
 import pytest
@@ -34,6 +37,36 @@ def mute() -> Iterator[str]:
     """host:port that takes connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.fixture
+def redis(nobody: str) -> Iterator[str]:
+    """host:port of a Redis of this test's own."""
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("no redis-server to test on")
+    port = nobody.rpartition(":")[2]
+    with subprocess.Popen(
+        [program, "--port", port, "--bind", "127.0.0.1", "--save", ""], stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert any("Ready to accept connections" in line for line in process.stdout)
+            yield nobody
+        finally:
+            process.terminate()
+
+
+async def test_replicas_count_together_in_redis(redis: str) -> None:
+    one, other = RateStore(f"async+redis://{redis}"), RateStore(f"async+redis://{redis}")
+    assert await one.hit(TWO, WHO) and await other.hit(TWO, WHO)
+    for store in (one, other):
+        assert not await store.hit(TWO, WHO) and not await store.has_room(TWO, WHO)
+        assert (await store.window(TWO, WHO)).remaining == 0
+        assert [reading.value for reading in store.readings()] == [1, 0]
+        # The library has no word for closing what it opened.
+        shared: Any = store._shared
+        await shared.storage.bridge.storage.aclose()
 
 
 async def test_while_redis_is_away_requests_are_counted_here(database: Database, nobody: str) -> None:
