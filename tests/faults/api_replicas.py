@@ -1,8 +1,10 @@
-"""Replicas of the API over one database, processes of their own, that are killed or stopped and started again."""
+"""Replicas of the API over one database, processes of their own, that are paused, killed, or stopped, and started again."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,6 +24,14 @@ class ApiReplica:
         """Returns once it serves."""
         url = await asyncio.to_thread(self._lives.start().await_url)
         self.host = urlsplit(url).netloc
+
+    async def pause(self, seconds: float) -> None:
+        """SIGSTOP and SIGCONT: meanwhile it falls behind the other, and what connects to it waits."""
+        os.kill(self._lives.pid, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            os.kill(self._lives.pid, signal.SIGCONT)
 
     async def kill(self) -> None:
         """kill -9."""

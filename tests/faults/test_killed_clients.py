@@ -28,8 +28,9 @@ from heliograph_sql.database import Database
 from heliograph_sql.streams import get_stream
 
 SIZES = sizes()
-KILLS_A_ROUND = 3
+KILLS_A_ROUND = 4
 """Kills of any client from one fork to the next."""
+PAUSE_S = (0.2, 1.0)
 FIRST_ROUNDS = 6
 """Before anybody subscribes, so that there are wallets that trade, and something to replay."""
 SETTINGS = ("[api]\nmessage_rows = 3\ntail_window = 20", "[api]\npoll_interval_s = 0.2")
@@ -95,10 +96,11 @@ def clients_of(run: FaultRun, http: httpx2.AsyncClient) -> list[KilledClient]:
 
 
 async def restart(replicas: Sequence[ApiReplica], clients: Sequence[KilledClient], dice: Random) -> None:
-    """Ends one replica or the other and starts it again, at so many moments of the clients' kills."""
+    """Pauses one replica or the other, ends one and starts it again, at so many moments of the clients' kills."""
     each = SIZES.client_kills * len(clients) // (SIZES.api_restarts + 1)
     for number in range(SIZES.api_restarts):
         await killed(clients, each * (number + 1))
+        await dice.choice(replicas).pause(dice.uniform(*PAUSE_S))
         replica = dice.choice(replicas)
         await (replica.stop() if number % 2 else replica.kill())
         await replica.start()

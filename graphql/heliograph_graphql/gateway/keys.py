@@ -36,7 +36,7 @@ _PUBLIC = frozenset(
 _EXPLORER = "/explorer/"
 _KEY_HEADERS = ("Authorization", "X-API-Key")
 _KNOWN = 10_000
-NO_KEY = Refusal(
+_NO_KEY = Refusal(
     "this address needs an API key: send it as `Authorization: Bearer …` or `X-API-Key`",
     UNAUTHENTICATED,
     401,
@@ -99,14 +99,14 @@ class Admission:
             return await self._identify(scope, text)
         # A browser cannot put headers on a WebSocket: its key comes with connection_init.
         if self.required and scope["type"] == "http" and is_for_data(scope):
-            return NO_KEY
+            return _NO_KEY
         return None
 
     async def admit_socket(self, scope: Scope, text: str | None) -> Refusal | None:
         """A WebSocket that has said connection_init, with a key or without."""
         if text is not None:
             return await self._identify(scope, text)
-        return NO_KEY if self.required and caller_of(scope).key is None else None
+        return _NO_KEY if self.required and caller_of(scope).key is None else None
 
     async def spend(self, scope: Scope) -> Refusal | None:
         """Counts one operation of a WebSocket."""
