@@ -172,7 +172,7 @@ BAD: list[tuple[PgType, Any]] = [
     (PgType.NUMERIC, Decimal("NaN")),
     (PgType.TIMESTAMPTZ, 2**62),
     (PgType.TIMESTAMPTZ, "now"),
-    (PgType.JSONB, object()),
+    (PgType.JSONB, object),
     (PgType.BYTEA, "text"),
     (PgType.TEXT_ARRAY, "text"),
     (PgType.TEXT_ARRAY, [1]),
