@@ -391,7 +391,13 @@ class Pin:
             return False
         now = asyncio.get_running_loop().time()
         best = self._pool._best(())
-        return best is not None and not best.health.ill(now) and self._move_to(best)
+        if best is None or best.health.ill(now) or not self._move_to(best):
+            return False
+        if best in self._errors:
+            # Who is left could not even be asked: between the two of them the errand would go round for ever.
+            self._errors.clear()
+            self.exhausted = True
+        return True
 
     def _untried(self) -> _Member | None:
         return self._pool._best({*self._errors, self._member})

@@ -174,7 +174,7 @@ class Assembly:
         found: dict[str, Transaction],
     ) -> None:
         """From the endpoint that gave the blocks; what it lacks, from others that have the same blocks."""
-        doubted = await self._take_records(self._cluster, list(wanted), wanted, found)
+        doubted = await self._take_unmoved(self._cluster, list(wanted), heads, wanted, found)
         if doubted is not None:
             raise doubted
         for other in self._records_of.each() if wanted and self._records_of is not None else ():
@@ -185,9 +185,39 @@ class Assembly:
             same = [name for name, row in wanted.items() if hashes[row.slot] == heads[row.slot].blockhash]
             try:
                 # What contradicts the listing stays wanted: it is asked again of the endpoint that listed it.
-                await self._take_records(other, same, wanted, found)
+                await self._take_unmoved(other, same, heads, wanted, found)
             except RpcError as error:
                 _log.debug("record_not_given", rpc=other.endpoint, why=str(error))
+
+    async def _take_unmoved(
+        self,
+        source: Cluster,
+        signatures: Sequence[str],
+        heads: Mapping[int, BlockHead],
+        wanted: dict[str, SignatureRow],
+        found: dict[str, Transaction],
+    ) -> Contradiction | None:
+        """As _take_records, of blocks that still stand once the records are here.
+
+        A record does not say of which block it is: after a fork it is of the new one, in the old one's slot.
+        """
+        taken: dict[str, Transaction] = {}
+        doubted = await self._take_records(
+            source, signatures, {signature: wanted[signature] for signature in signatures}, taken
+        )
+        slots = sorted({wanted[signature].slot for signature in taken})
+        for slot, blockhash in zip(slots, await source.blockhashes(slots), strict=True) if slots else ():
+            if isinstance(blockhash, RpcError) and blockhash.code not in faults.NOT_YET | faults.MISSING:
+                raise blockhash
+            if blockhash != heads[slot].blockhash:
+                return Contradiction(
+                    f"slot {slot} at {source.endpoint} had block {heads[slot].blockhash} before its transactions were "
+                    f"fetched, and afterwards {blockhash}"
+                )
+        for signature, transaction in taken.items():
+            found[signature] = transaction
+            del wanted[signature]
+        return doubted
 
     async def _take_records(
         self,

@@ -348,6 +348,18 @@ async def test_a_cursor_that_one_endpoint_does_not_know_leaves_hope(endpoints: A
         assert not pin.exhausted
 
 
+async def test_who_failed_and_is_well_beside_one_who_lags_is_asked_as_the_last_resort(endpoints: Any) -> None:
+    async with pool_of(endpoints) as (pool, first, second):
+        second.slot = 800
+        await pool.probe()
+        pin = pool.pin()
+        assert pin.endpoint == first.endpoint.url
+        assert pin.fail(RpcRefused("no such signature", code=faults.UNKNOWN_CURSOR))
+        assert pin.endpoint == second.endpoint.url and not pin.exhausted
+        assert pin.leave_if_ill() and pin.endpoint == first.endpoint.url
+        assert pin.exhausted
+
+
 async def test_an_endpoint_that_falls_ill_and_recovers_is_a_line_each(endpoints: Any) -> None:
     with capture_logs() as lines:
         async with pool_of(endpoints) as (pool, first, _):

@@ -235,3 +235,27 @@ async def test_what_a_node_gave_of_a_block_is_not_used_for_another(
     bench.fault("getBlock", another_block)
     await assembly.slots(rows, hashes=True)
     assert sorted(asked) == sorted(row.signature for row in rows)
+
+
+async def test_records_of_a_block_that_a_fork_replaced_meanwhile_are_not_used(
+    bench: Bench, programs: dict[str, str]
+) -> None:
+    """The new block has the same transactions in the same order: only its blockhash tells that they ran anew."""
+    rows = await bench.rows(programs["alpha"])
+    chain, forks = bench.world.chain, 0
+
+    def fork(occasion: Any) -> None:
+        nonlocal forks
+        if occasion.method == "getTransaction" and not forks:
+            forks += 1
+            blocks = chain.blocks(FIRST + 2, chain.open_slot - 1)
+            chain.replace(FIRST + 2, [[each.again() for each in block.transactions] for block in blocks])
+
+    bench.world.node.faults.add(fork)
+    before = chain.block(FIRST + 2).blockhash
+    with pytest.raises(Contradiction, match=f"slot {FIRST + 2} at .* had block {before} before"):
+        await bench.assembly.slots(rows, hashes=True)
+    slots = await bench.assembly.slots(await bench.rows(programs["alpha"]), hashes=True)
+    assert forks and [slot.blockhash for slot in slots] == [
+        chain.block(slot.number).blockhash for slot in slots
+    ]
