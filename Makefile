@@ -9,6 +9,8 @@ IDL ?=
 SECONDS ?=
 # One benchmark by name (benchmarks/<name>.py); empty: all of them.
 BENCH ?=
+# Processes that share the tests out; 0: all in one, which shows what they print (ARGS=-s).
+JOBS ?= 2
 # Arguments for pytest, as in `make test ARGS="tests/cli -k port"`.
 ARGS ?=
 
@@ -17,6 +19,8 @@ VENV := .venv
 ANCHORPY := .venv-anchorpy
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Each process keeps to its part of the tests, so that tests of one file share what they set up, until it has none left.
+PYTEST = $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal
 # The first release line with --group is 25.1; this is the one we test with.
 PIP_VERSION := 26.3
 
@@ -26,7 +30,7 @@ PIP_VERSION := 26.3
 help:
 	@echo 'make demo [PORT=8000] [SECONDS=60]   a whole perps exchange, indexed and served, on this machine'
 	@echo '          [PROTOCOL=jupiter] [IDL=FILE]   a real program instead, made to trade by its IDL'
-	@echo 'make test [ARGS=...]                 the tests, short fault runs among them (ARGS=tests/faults: these alone)'
+	@echo 'make test [ARGS=...] [JOBS=2]        the tests, short fault runs among them (ARGS=tests/faults: these alone)'
 	@echo 'make check                           format, lint, types, layers, tests'
 	@echo 'make bench [BENCH=live]              benchmarks; the last line of each is one JSON object'
 	@echo 'make soak [ARGS=...]                 the long fault runs, some hours (docs/soak.md); ARGS="-k memory" some of them'
@@ -40,14 +44,14 @@ demo: $(VENV)/.runtime
 	    $(if $(PROTOCOL),--protocol $(PROTOCOL)) $(if $(IDL),--idl $(IDL))
 
 test: $(VENV)/.dev $(ANCHORPY)/.ready
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 check: $(VENV)/.dev $(ANCHORPY)/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
