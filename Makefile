@@ -62,7 +62,7 @@ bench: $(VENV)/.dev $(ANCHORPY)/.ready
 	    $(BIN)/python $$file; done
 
 soak: $(VENV)/.dev
-	HELIOGRAPH_SOAK=1 HELIOGRAPH_SOAK_SECONDS=$(or $(SECONDS),600) HELIOGRAPH_SOAK_SEED=$${HELIOGRAPH_SOAK_SEED:-$$(date +%s)} $(BIN)/python -m pytest tests/faults tests/graphql/hostile -s $(ARGS)
+	HELIOGRAPH_SOAK=1 HELIOGRAPH_SOAK_SECONDS=$(or $(SECONDS),600) HELIOGRAPH_SOAK_SEED=$${HELIOGRAPH_SOAK_SEED:-$$(date +%s)} $(BIN)/python -m pytest tests/faults tests/graphql/hostile tests/endtoend/test_as_of.py -s $(ARGS)
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -36,7 +36,7 @@ from heliograph_graphql.failures import (
 from heliograph_graphql.hub import EndingFeed, Feed
 from heliograph_graphql.node_id import entity_of_id
 from heliograph_graphql.object_feed import ObjectFeed, ObjectQuery
-from heliograph_graphql.parameters import GivenParam, LookupParam, Param
+from heliograph_graphql.parameters import LookupParam, bind_asked, bind_given
 from heliograph_graphql.passthrough import PassThrough, Raw
 from heliograph_graphql.past import read_past
 from heliograph_graphql.plan import Root, Typename, read
@@ -289,10 +289,7 @@ class Executor:
         self, operation: Operation, variables: Variables, request: Request, compiled: CompiledQuery
     ) -> Answer:
         bound = {
-            key: [
-                None if isinstance(param, GivenParam) else param.bind(variables.values)
-                for param in item.statement.params
-            ]
+            key: bind_asked(item.statement.params, variables.values)
             for key, item in compiled.items()
             if isinstance(item, Compiled)
         }
@@ -368,7 +365,7 @@ class Executor:
             if item.statement.past is not None:
                 asked = root_streams(item.root, variables.values)
                 given = await read_past(connection, item.statement.past, variables.values, asked)
-                values = given_values(item.statement.params, values, given)
+                values = bind_given(item.statement.params, values, given)
             text = item.statement.with_commits if versioned else item.statement.text
             row = await connection.fetchrow(text, *values)
         return row
@@ -449,16 +446,6 @@ async def looked_up(connection: Any, statement: Statement, bound: Sequence[objec
     return [
         await connection.fetchval(queries[param.query], value) if isinstance(param, LookupParam) else value
         for param, value in zip(statement.params, bound, strict=True)
-    ]
-
-
-def given_values(
-    params: Sequence[Param], bound: Sequence[object], given: Mapping[str, object]
-) -> list[object]:
-    """The values with those that the server gives in their place."""
-    return [
-        param.bind(given) if isinstance(param, GivenParam) else value
-        for param, value in zip(params, bound, strict=True)
     ]
 
 

@@ -13,7 +13,7 @@ from heliograph_graphql.compiler import LivePlan
 from heliograph_graphql.entity import Catalog
 from heliograph_graphql.failures import too_complex
 from heliograph_graphql.message import REMOVED
-from heliograph_graphql.parameters import GivenParam
+from heliograph_graphql.parameters import bind_asked, bind_given
 from heliograph_graphql.render import asked_streams, shared_values
 from heliograph_graphql.sql_objects import LIMIT, SEQ, STREAM, STREAMS, object_changes, object_snapshot
 from heliograph_sql.tail import Commit
@@ -54,10 +54,7 @@ class ObjectFeed:
         self._query = query
         self._most_objects = most_objects
         self.streams = asked_streams(plan, variables)
-        self._bound = [
-            None if isinstance(param, GivenParam) else param.bind(variables)
-            for param in query.snapshot.params
-        ]
+        self._bound = bind_asked(query.snapshot.params, variables)
         self.values = shared_values(query.changes.params, query.changes.lists, variables)
         self.key: Hashable = (plan.key, plan.items, query.changes.text, repr(self.values), self.streams)
 
@@ -81,10 +78,7 @@ class ObjectFeed:
         Raises GraphQLError where more objects match than one message may have.
         """
         given = {STREAMS: None if self.streams is None else sorted(self.streams), LIMIT: self._most_objects}
-        values = [
-            given[param.name] if isinstance(param, GivenParam) else value
-            for param, value in zip(self._query.snapshot.params, self._bound, strict=True)
-        ]
+        values = bind_given(self._query.snapshot.params, self._bound, given)
         *lists, count = await connection.fetchrow(self._query.snapshot.text, *values)
         if count > self._most_objects:
             assert self.plan.entity is not None

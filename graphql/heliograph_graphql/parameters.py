@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -143,6 +143,19 @@ class GivenParam:
 
     def bind(self, variables: Variables) -> object:
         return variables[self.name]
+
+
+def bind_asked(params: Iterable[Param], variables: Variables) -> list[object]:
+    """The values that the operation gives, in order; None where the server gives one later."""
+    return [None if isinstance(param, GivenParam) else param.bind(variables) for param in params]
+
+
+def bind_given(params: Iterable[Param], bound: Iterable[object], given: Mapping[str, object]) -> list[object]:
+    """The same with what the server gives, by name, in its place."""
+    return [
+        param.bind(given) if isinstance(param, GivenParam) else value
+        for param, value in zip(params, bound, strict=True)
+    ]
 
 
 def storable(value: object) -> object:

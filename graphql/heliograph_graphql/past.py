@@ -17,7 +17,7 @@ import orjson
 
 from heliograph_core.records import Position
 from heliograph_graphql.failures import SLOT_NOT_KEPT, SLOT_NOT_REACHED, RequestError, coded, too_complex
-from heliograph_graphql.parameters import GivenParam
+from heliograph_graphql.parameters import bind_asked, bind_given
 from heliograph_graphql.plan import AsOf, read
 from heliograph_graphql.sql import PastStatement
 from heliograph_graphql.sql_rows import FOLDED, LIMIT, SLOTS, STREAMS
@@ -39,9 +39,7 @@ async def read_past(
     most = past.as_of.most
     places = await _places(connection, past.as_of, variables, streams)
     given: dict[str, object] = {STREAMS: list(places), SLOTS: list(places.values()), LIMIT: most + 1}
-    bound = [
-        given[param.name] if isinstance(param, GivenParam) else param.bind(variables) for param in past.params
-    ]
+    bound = bind_given(past.params, bind_asked(past.params, variables), given)
     lives: dict[str, list[Life]] = {name: [] for name in places}
     rows = await connection.fetch(past.text, *bound)
     for stream, *life in rows:

@@ -13,7 +13,7 @@ from heliograph_core.cursor import END, StreamPosition, encode_stream
 from heliograph_graphql.compiler import LivePlan
 from heliograph_graphql.conditions import source
 from heliograph_graphql.entity import Catalog
-from heliograph_graphql.parameters import GivenParam, Param
+from heliograph_graphql.parameters import Param, bind_asked, bind_given
 from heliograph_graphql.plan import read
 from heliograph_graphql.sql import SharedStatement, Statement, live_statement, shared_statement
 from heliograph_sql.queries import load
@@ -62,10 +62,7 @@ class Feed:
         self.streams = asked_streams(plan, variables)
         self.history = bool(_value(plan.arguments.get("history"), variables))
         self._statement = query.alone
-        self._bound: list[Any] = [
-            None if isinstance(p, GivenParam) else p.bind(variables)
-            for p in (self._statement.params if self._statement else ())
-        ]
+        self._bound = bind_asked(self._statement.params if self._statement else (), variables)
         self.together = query.together
         self.values = (
             shared_values(self.together.params, self.together.lists, variables) if self.together else []
@@ -186,10 +183,7 @@ class Feed:
     def _given(self, commit: Commit, at: StreamPosition, times: tuple[datetime, datetime]) -> list[Any]:
         assert self._statement is not None
         given = {**_given(commit, at, times), "limit": self._message_rows}
-        return [
-            param.bind(given) if isinstance(param, GivenParam) else value
-            for param, value in zip(self._statement.params, self._bound, strict=True)
-        ]
+        return bind_given(self._statement.params, self._bound, given)
 
     def can_share(self, commit: Commit) -> bool:
         """Whether the commit makes one message at most here, and speaks of its own rows alone."""

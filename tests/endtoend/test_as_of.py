@@ -21,7 +21,7 @@ from heliograph_localnet.settings import LocalnetSettings
 from heliograph_sql.database import Database
 from heliograph_sql.streams import add_stream
 
-SEED = 20_261_129
+SEED = int(os.environ.get("HELIOGRAPH_SOAK_SEED", "20261129"))
 SOAK = os.environ.get("HELIOGRAPH_SOAK") == "1"
 TRANSACTIONS = 2_000 if SOAK else 500
 SLOTS = 1_000 if SOAK else 40

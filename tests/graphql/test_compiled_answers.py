@@ -1045,6 +1045,18 @@ async def test_random_operations_are_answered_as_by_plain_resolvers(database: An
     assert both.windows.used > 20, "hardly a page was asked of a window"
 
 
+async def test_a_variable_may_be_called_anything(database: Any) -> None:
+    """Also as what the server itself gives to a statement."""
+    both, _ = await make_both(database, random.Random(11))
+    until = (GENESIS + timedelta(seconds=27)).isoformat()
+    for name in ("window_start", "limit", "streams", "slots", "folded"):
+        text = f"query (${name}: DateTime) {{ p: trades(first: 2, where: {{blockTime: {{lte: ${name}}}}}) {{ nodes {{ id }} }} }}"
+        for _ in range(5):
+            compiled, expected = await both.ask(text, {name: until})
+            assert comparable(compiled) == comparable(expected), name
+    assert both.windows.used
+
+
 async def test_pages_follow_each_other_without_hole_or_double_in_any_order(database: Any, seed: int) -> None:
     dice = random.Random(seed)
     both, catalog = await make_both(database, dice)

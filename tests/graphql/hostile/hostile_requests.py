@@ -132,6 +132,8 @@ def operations() -> Iterator[tuple[str, Body]]:
         "aggregates by all",
         {"query": "{ trades { aggregates(by: [" + "TAKER " * 3000 + "]) { hasMore } } }"},
     )
+    then = 'positions(asOf: {slot: "1"}) { totalCount }'
+    yield "many pasts", {"query": f"{{ {' '.join(f'p{n}: {then}' for n in range(30))} }}"}
     yield "subscription by POST", {"query": "subscription { trades { cursor } }"}
     yield "mutation", {"query": "mutation { drop }"}
 
@@ -184,6 +186,33 @@ def _random_value(dice: random.Random, field: Field) -> Any:
         case _:
             return (
                 "LONG" if isinstance(field.type, Choice) else ("150" if field.type is not Kind.BOOL else True)
+            )
+
+
+def arguments() -> Iterator[tuple[str, Body]]:
+    """Strange values where an argument says what the statement is, or from when."""
+    asked = {
+        "asOf: {slot: $v}": ("Slot!", "positions", "nodes { id }"),
+        "asOf: {time: $v}": ("DateTime!", "positions", "nodes { id }"),
+        "by: $v": ("[TradeGroupBy!]", "trades", "hasMore"),
+        "bucket: $v": ("BucketResolution", "trades", "hasMore"),
+        "first: $v": ("Int", "trades", "hasMore"),
+        "orderBy: $v": ("TradeGroupOrder", "trades", "hasMore"),
+    }
+    for argument, (kind, root, inner) in asked.items():
+        field = f"{root}({argument}) {{ {inner} }}"
+        if root == "trades":
+            field = f"trades {{ aggregates({argument}) {{ {inner} }} }}"
+        for value in (
+            *STRANGE,
+            {"sum": {"price": "ASC"}},
+            {"sum": {"price": SQL[0]}},
+            ["TAKER"] * 500,
+            [SQL[0]],
+        ):
+            yield (
+                f"argument {argument}",
+                {"query": f"query ($v: {kind}) {{ {field} }}", "variables": {"v": value}},
             )
 
 

@@ -18,7 +18,15 @@ import httpx2
 import orjson
 import pytest
 import websockets
-from tests.graphql.hostile.hostile_requests import SQL, filters, forgeries, injections, operations, paths
+from tests.graphql.hostile.hostile_requests import (
+    SQL,
+    arguments,
+    filters,
+    forgeries,
+    injections,
+    operations,
+    paths,
+)
 from tests.graphql.hostile.hostile_server import Attacked, attacked, errors_in, good_client, p99
 
 from heliograph_core.cursor import encode_keyset
@@ -39,6 +47,7 @@ CODES = frozenset(
     {
         "GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED", "BAD_USER_INPUT", "BAD_REQUEST", "QUERY_TOO_COMPLEX", "CURSOR_INVALID",
         "REQUEST_TOO_LARGE", "RATE_LIMITED", "TIMEOUT", "UNAUTHENTICATED", "PERSISTED_QUERY_NOT_FOUND", "NOT_FOUND",
+        "SLOT_NOT_KEPT", "SLOT_NOT_REACHED",
     }
 )  # fmt: skip
 NO_ERROR = "ok"
@@ -128,6 +137,7 @@ async def test_hostile_requests_are_answered_clearly_and_change_nothing(
             "batched",
             "huge rows",
             "many aggregates",
+            "many pasts",
             "nested aggregates",
             "huge",
             "huge variables",
@@ -136,6 +146,7 @@ async def test_hostile_requests_are_answered_clearly_and_change_nothing(
         ):
             assert codes[name] != NO_ERROR, name
         check(await send_all(server, filters(SEED, FILTERS)))
+        check(await send_all(server, arguments()))
         forged = await send_all(server, forgeries(SEED, FORGERIES))
         check(forged)
         check(await send_all(server, injections()))
