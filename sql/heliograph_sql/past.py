@@ -43,6 +43,8 @@ async def read_as_of(
     lives: of each key the last that had opened at `slot`, which is not below the stream's first slot. None where more
     than `most` changes and flows would have to be read.
     """
+    if not lives:
+        return [], 0
     keys = [life.position_key for life in lives]
     flowing = frozenset(await find_flowing(connection, stream, keys))
     begun = await read_retained(connection, stream, keys)
@@ -92,14 +94,17 @@ async def _read(
 ) -> tuple[Sequence[Any], Sequence[Any]] | None:
     queries = load("folding.sql")
     changing = [life for life in lives if life.position_key not in flowing]
+    since = [life.opened_at if life.position_key in alone else 0 for life in changing]
     changes = await connection.fetch(
         queries["list_changes_within"],
         stream,
         [life.position_key for life in changing],
-        [life.opened_at if life.position_key in alone else 0 for life in changing],
+        since,
         [life.opened_slot if life.position_key in alone else 0 for life in changing],
         slot,
         most + 1,
+        min(since, default=0),
+        await connection.fetchval(queries["find_time_behind"], stream, slot),
     )
     if len(changes) > most:
         return None

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 import pytest
-from tests.graphql.conftest import GENESIS, Ledger, Rows
+from tests.graphql.conftest import GENESIS, Ledger, Rows, time_of
 from tests.peers.opened_chunks import opened_chunks
 from tests.peers.server import ON_BOTH, ON_TIMESCALE
 from tests.sql.test_plans import scans
@@ -18,6 +18,7 @@ from heliograph_graphql.compiled_query import Compiled
 from heliograph_graphql.executor import Executor, Request, looked_up
 from heliograph_graphql.settings import ApiSettings
 from heliograph_graphql.sql import WINDOW
+from heliograph_graphql.sql_rows import FOLDED, SLOTS, STREAMS
 from heliograph_sql.database import Database
 
 WEEKS = 12
@@ -40,11 +41,16 @@ VOLUME = """query($from: DateTime!, $to: DateTime!) {
         nodes { id } aggregates(by: [TAKER_SIDE], bucket: ONE_HOUR) { groups { key { bucket takerSide } sum { quote } } }
     }
 }"""
+THEN = """query($slot: Slot!) {
+    positions(asOf: {slot: $slot}, where: {wallet: {eq: "dave"}}) { nodes { id status size } }
+}"""
+HELD = range(40, 43)
 DAY = {"from": GENESIS.isoformat(), "to": (GENESIS + timedelta(days=1)).isoformat()}
 SIGNATURE = f"sig-{40 * SLOTS_A_DAY}-0"
 HOT: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "latest of a market": (LATEST % ROW, {}),
     "behind a cursor": (BEHIND % ROW, {}),
+    "positions of a wallet as they were": (THEN, {"slot": str(HELD[1] * SLOTS_A_DAY)}),
     "positions of a wallet": (
         '{ positions(first: 20, where: {wallet: {eq: "alice"}}) { nodes { id status } } }',
         {},
@@ -92,9 +98,26 @@ async def executor(database: Database) -> Watching:
             {"trade_id": f"{day}/{n}", "market": ("SolMarket", "BtcMarket")[n % 2], "tx_index": n}
             for n in range(6)
         ]
-        rows: Rows = {"perps.trades": trades, "perps.funding_payments": [{"tx_index": 9}]}
+        changes = [{"tx_index": 8, "kind": "increase"}]
+        if day in HELD:
+            kind = "open" if day == HELD[0] else "increase"
+            changes.append({"tx_index": 7, "kind": kind, "wallet": "dave", "position_key": "dave-sol"})
+        rows: Rows = {
+            "perps.trades": trades,
+            "perps.funding_payments": [{"tx_index": 9}],
+            "perps.position_changes": changes,
+        }
         await ledger.commit({day * SLOTS_A_DAY: rows}, notify=False)
     await ledger.put("perps.positions")
+    slots, times = ([of(day * SLOTS_A_DAY) for day in HELD] for of in (int, time_of))
+    dave = {"position_key": "dave-sol", "wallet": "dave", "opened_tx_index": 7, "opened_ordinal": 1}
+    opened = {
+        "opened_slot": slots[0],
+        "opened_at": times[0],
+        "updated_slot": slots[-1],
+        "updated_at": times[-1],
+    }
+    await ledger.put("perps.positions", **dave, **opened)
     return Watching(database)
 
 
@@ -158,7 +181,9 @@ async def read_whole(executor: Watching, name: str) -> list[str]:
     (item,) = executor.compiled(operation, coerced).values()
     assert isinstance(item, Compiled)
     statement = item.window or item.statement
-    bound = [param.bind({**coerced.values, WINDOW: LAST - timedelta(days=1)}) for param in statement.params]
+    past = {STREAMS: ["godark"], SLOTS: [HELD[1] * SLOTS_A_DAY], FOLDED: "[]"}
+    given = {**coerced.values, WINDOW: LAST - timedelta(days=1), **past}
+    bound = [param.bind(given) for param in statement.params]
     async with executor.watched.acquire() as connection, connection.transaction():
         await connection.execute("SET LOCAL enable_seqscan = off")
         values = await looked_up(connection, statement, bound)

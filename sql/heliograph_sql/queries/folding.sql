@@ -172,7 +172,8 @@ WHERE f.stream = $1
 ORDER BY f.position_key, f.slot, f.tx_index, f.ordinal, f.part;
 
 -- name: list_changes_within
--- As list_changes: of each key those from a time and slot of its own on to a slot, at most $6 of all.
+-- As list_changes: of each key those from a time and slot of its own on to a slot, at most $6 of all. $7 and $8 bound the times
+-- of all of them: only what is known when a statement is planned keeps a hypertable from opening every chunk.
 SELECT
     c.stream, extract(epoch FROM c.block_time)::bigint AS block_time, c.slot, c.tx_index, c.ordinal, c.part, c.signature,
     c.program, c.market, c.wallet, c.position_key, c.kind, c.side, c.size_delta, c.size_after, c.price,
@@ -187,9 +188,18 @@ FROM (
         AND c.block_time >= to_timestamp(wanted.since)
         AND c.slot >= greatest(wanted.first, (SELECT retained_from FROM heliograph.streams WHERE name = $1))
         AND c.slot <= $5
+        AND c.block_time >= to_timestamp($7)
+        AND c.block_time <= $8
     LIMIT $6
 ) AS c
 ORDER BY c.position_key, c.slot, c.tx_index, c.ordinal, c.part;
+
+-- name: find_time_behind
+-- No row of a slot up to this one is later.
+SELECT coalesce(
+    (SELECT block_time FROM heliograph.slots WHERE stream = $1 AND slot >= $2 ORDER BY slot LIMIT 1),
+    'infinity'
+);
 
 -- name: list_most_flows
 -- As list_flows, at most $3 of all.
