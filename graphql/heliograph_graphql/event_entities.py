@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from graphql import GraphQLError
 
 from heliograph_graphql.document import EVENTS
-from heliograph_graphql.entities.chain import CHAIN_ORDER, ID, transaction
-from heliograph_graphql.entity import Argument, Bound, Entity, Field, Kind
+from heliograph_graphql.entities.chain import CHAIN_ORDER, ID, PLACE, SIGNATURE, transaction
+from heliograph_graphql.entity import Argument, Entity, Field, Kind
 from heliograph_graphql.event_names import TypeNames, field_names
 from heliograph_graphql.event_rows import DATA, NAME, PART, STREAM, rows_of_table, rows_with_data
 from heliograph_graphql.failures import BAD_INPUT
@@ -36,17 +36,9 @@ KINDS: Mapping[PgType, Kind] = {
 _STREAM = Field(
     STREAM, Kind.TEXT, "The stream that it was indexed by.", sortable=False, graphql_name="stream"
 )
-_PLACE = (
-    Field("block_time", Kind.TIME, "Time of the block.", order=CHAIN_ORDER),
-    Field("slot", Kind.SLOT, "Slot of the block.", order=CHAIN_ORDER, bound=Bound.SLOT),
-    Field("tx_index", Kind.INT, "Index of the transaction among all of its block, from 0.", sortable=False),
-    Field(
-        "ordinal",
-        Kind.INT,
-        "Index of the event among all candidates of its transaction, from 0.",
-        sortable=False,
-    ),
-    Field("signature", Kind.TEXT, "Signature of the transaction.", sortable=False, bound=Bound.SIGNATURE),
+_COMMON = (
+    *PLACE,
+    SIGNATURE,
     Field("program", Kind.TEXT, "Address of the program that emitted it.", sortable=False, figures=True),
     Field(
         "caller",
@@ -76,7 +68,7 @@ EVENT = Entity(
     fields=(
         _STREAM,
         Field(NAME, Kind.TEXT, "Its name in the IDL.", sortable=False, graphql_name="name", figures=True),
-        *_PLACE,
+        *_COMMON,
         Field(
             DATA,
             Kind.JSON,
@@ -144,7 +136,7 @@ class Events:
 
 def _typed(source: EventSource, names: TypeNames) -> TypedEvent:
     name, root = names.give(source.stream, source.table)
-    common = (ID, _STREAM, *_PLACE)
+    common = (ID, _STREAM, *_COMMON)
     taken = [*(field.key for field in common), _TRANSACTION.key]
     keys = field_names([(column.field, column.column) for column in source.columns], taken)
     fields = tuple(

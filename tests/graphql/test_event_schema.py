@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +26,7 @@ from heliograph_indexer.idl.encoder import Encoder
 from heliograph_sql.event_sources import EventColumn, EventSource, EventSources
 from heliograph_sql.event_tables import EventLayout, event_tables
 
+ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(path.stem for path in FOLDER.glob("*.json"))
 needs_idls = pytest.mark.skipif(not FILES, reason="the real IDLs of ../shared are absent")
 
@@ -96,6 +100,25 @@ def test_all_real_idls_at_once_make_a_valid_schema_with_every_event_and_field() 
     drift = read.type_map["DriftV2FundingRateRecord"].fields  # type: ignore[attr-defined]
     assert str(drift["fundingRate"].type) == "BigInt"
     assert str(drift["cumulativeFundingRateLong"].type) == "Decimal"
+
+
+@needs_idls
+def test_what_the_pages_show_can_be_asked() -> None:
+    drift = Encoder((FOLDER / "drift_v2.json").read_bytes()).idl
+    godark = [
+        each
+        for name in ("godark_positions", "godark_vault")
+        for each in event_layouts(
+            name, Encoder((files("heliograph_indexer") / "idls" / f"{name}.json").read_bytes()).idl
+        )
+    ]
+    made = edition(*sources("drift", event_layouts("Drift", drift)), *sources("godark", godark))
+    asked = 0
+    for page in (ROOT / "docs" / "events.md", ROOT / "README.md", ROOT / "docs" / "live.md"):
+        for text in re.findall(r"```graphql\n(.*?)```", page.read_text(), re.DOTALL):
+            made.documents.operation(text, None)
+            asked += 1
+    assert asked >= 8
 
 
 def test_names_that_clash_are_told_apart_and_listed() -> None:

@@ -17,9 +17,7 @@ ID = Field("id", Kind.ID, "Opaque global id of this row.", fragment="id")
 STREAM = Field("stream", Kind.TEXT, "The stream that this row was indexed by.")
 PROGRAM = Field("program", Kind.TEXT, "Address of the program that emitted the event.", sortable=False)
 
-EVENT_FIELDS = (
-    ID,
-    STREAM,
+PLACE = (
     Field("block_time", Kind.TIME, "Time of the block.", order=CHAIN_ORDER),
     Field("slot", Kind.SLOT, "Slot of the block.", order=CHAIN_ORDER, bound=Bound.SLOT),
     Field("tx_index", Kind.INT, "Index of the transaction among all of its block, from 0.", sortable=False),
@@ -29,8 +27,17 @@ EVENT_FIELDS = (
         "Index of the event among all candidates of its transaction, from 0.",
         sortable=False,
     ),
+)
+SIGNATURE = Field(
+    "signature", Kind.TEXT, "Signature of the transaction.", sortable=False, bound=Bound.SIGNATURE
+)
+
+EVENT_FIELDS = (
+    ID,
+    STREAM,
+    *PLACE,
     Field("part", Kind.INT, "Counts the rows that one event makes in one table, from 0.", sortable=False),
-    Field("signature", Kind.TEXT, "Signature of the transaction.", sortable=False, bound=Bound.SIGNATURE),
+    SIGNATURE,
     PROGRAM,
 )
 

@@ -87,6 +87,14 @@ def operations() -> Iterator[tuple[str, Body]]:
         "hidden introspection",
         {"query": "{ ...{ " + " ".join(f"a{n}: eventTypes {{ root }}" for n in range(90)) + " } }"},
     )
+    evil = '"; DROP SCHEMA perps CASCADE; --'
+    yield (
+        "events of nowhere",
+        {
+            "query": "query ($s: String!, $n: String) { events(stream: $s, name: $n) { nodes { data } } }",
+            "variables": {"s": evil * 1000, "n": evil},
+        },
+    )
     yield "batched", [{"query": "{ __typename }"}] * 1000
     yield "several operations", {"query": " ".join(f"query Q{n} {{ __typename }}" for n in range(500))}
     yield "huge rows", {"query": f"{{ trades(first: 1000) {{ nodes {{ {relations} }} }} }}"}
