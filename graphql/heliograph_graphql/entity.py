@@ -281,7 +281,9 @@ class Catalog:
         self.by_name = {entity.name: entity for entity in self.entities}
         self.by_root = {entity.root: entity for entity in self.entities if entity.root}
         self.by_one = {entity.one: entity for entity in self.entities if entity.one}
-        self.nodes = {entity.name: entity for entity in self.entities if "id" in entity.by_key}
+        self.nodes = {
+            entity.name: entity for entity in self.entities if "id" in entity.by_key and entity.choose is None
+        }
         """Those whose rows have a global id, by object type."""
 
     @property

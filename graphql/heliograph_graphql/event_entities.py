@@ -11,7 +11,7 @@ from heliograph_graphql.document import EVENTS
 from heliograph_graphql.entities.chain import CHAIN_ORDER, ID, PLACE, SIGNATURE, transaction
 from heliograph_graphql.entity import Argument, Entity, Field, Kind
 from heliograph_graphql.event_names import TypeNames, field_names
-from heliograph_graphql.event_rows import DATA, NAME, PART, STREAM, rows_of_table, rows_with_data
+from heliograph_graphql.event_rows import DATA, EVENT_ID, NAME, PART, STREAM, rows_of_table, rows_with_data
 from heliograph_graphql.failures import BAD_INPUT
 from heliograph_sql.event_sources import EventSource, EventSources
 from heliograph_sql.event_tables import base_type
@@ -66,6 +66,12 @@ EVENT = Entity(
         Argument("name", Kind.TEXT, "Name of the event, as its IDL has it; all by default."),
     ),
     fields=(
+        Field(
+            EVENT_ID,
+            Kind.ID,
+            "Opaque global id: that of the same row by its own type, which `node` finds.",
+            graphql_name="id",
+        ),
         _STREAM,
         Field(NAME, Kind.TEXT, "Its name in the IDL.", sortable=False, graphql_name="name", figures=True),
         *_COMMON,
@@ -130,7 +136,10 @@ class Events:
                 f"stream {stream} has no event {str(name)[:60]!r}: it has {_listed(each.source.event for each in here)}",
                 extensions={"code": BAD_INPUT},
             )
-        arms = [rows_with_data(stream, each.source.table, each.source.event, each.fields) for each in found]
+        arms = [
+            rows_with_data(stream, each.source.table, each.source.event, each.fields, each.entity)
+            for each in found
+        ]
         return replace(EVENT, rows=" UNION ALL ".join(arms), of_stream=stream, arguments=())
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from heliograph_graphql.entity import Field
-from heliograph_graphql.sql_text import constant, json_object, quote, shown
+from heliograph_graphql.entity import Entity, Field
+from heliograph_graphql.sql_text import constant, global_id, json_object, quote, shown
 from heliograph_sql.typed_names import MOST_NAME_BYTES
 
-STREAM, PART, NAME, DATA = "@stream", "@part", "@name", "@data"
+STREAM, PART, NAME, DATA, EVENT_ID = "@stream", "@part", "@name", "@data", "@id"
 COMMON = ("block_time", "slot", "tx_index", "ordinal", "signature", "program", "caller")
 """The columns that every event has, as heliograph_sql.event_tables makes them."""
 
@@ -22,8 +22,10 @@ def rows_of_table(stream: str, table: str) -> str:
     return f"SELECT e.*, {_place(stream)} FROM {quote(stream)}.{quote(table)} AS e"
 
 
-def rows_with_data(stream: str, table: str, name: str, fields: Sequence[tuple[str, Field]]) -> str:
-    """What events have in common, and the fields in one object. fields: (the IDL's name, column), several of a name that changed
+def rows_with_data(
+    stream: str, table: str, name: str, fields: Sequence[tuple[str, Field]], typed: Entity
+) -> str:
+    """What events have in common, and the fields in one object. typed: of the same rows, whose ids are theirs. fields: (the IDL's name, column), several of a name that changed
     its type; then the one that is not null counts. Those whose name PostgreSQL would cut are called as their column.
     """
     by_name: dict[str, list[str]] = {}
@@ -36,8 +38,8 @@ def rows_with_data(stream: str, table: str, name: str, fields: Sequence[tuple[st
     }
     columns = ", ".join(f"e.{column}" for column in COMMON)
     return (
-        f"SELECT {columns}, {_place(stream)}, {constant(name)} AS {quote(NAME)}, {json_object(values)} AS {quote(DATA)} "
-        f"FROM {quote(stream)}.{quote(table)} AS e"
+        f"SELECT {columns}, {_place(stream)}, {constant(name)} AS {quote(NAME)}, {json_object(values)} AS {quote(DATA)}, "
+        f"{global_id(typed, 'e')} AS {quote(EVENT_ID)} FROM {quote(stream)}.{quote(table)} AS e"
     )
 
 

@@ -6,7 +6,7 @@ import re
 
 from heliograph_graphql.entity import Catalog, Entity
 from heliograph_graphql.parameters import Param
-from heliograph_graphql.sql_text import constant, fill, key_text, opaque, quote
+from heliograph_graphql.sql_text import fill, global_id, quote
 from heliograph_sql.queries import load
 
 _TOKEN = re.compile(r"\{(id|query)\.(\w+)(?:\.(\w+))?\}")
@@ -49,11 +49,8 @@ class Scratch:
         return f"${len(self.params)}::{kind}"
 
     def identity(self, entity: Entity, row: str) -> str:
-        """The row's global id, as node_id.py reads it."""
-        values = ", ".join(
-            key_text(f"{row}.{quote(name)}", entity.by_column[name]) for name in entity.identity
-        )
-        return opaque("n", f"json_build_array({constant(entity.name)}, {values})")
+        """The row's global id."""
+        return global_id(entity, row)
 
     def fragment(self, name: str, **values: str) -> str:
         def replace(match: re.Match[str]) -> str:

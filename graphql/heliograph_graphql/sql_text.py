@@ -66,6 +66,12 @@ def opaque(prefix: str, value: str) -> str:
     return f"translate(encode(convert_to('{prefix}' || {value}::text, 'UTF8'), 'base64'), E'+/=\\n', '-_')"
 
 
+def global_id(entity: Entity, row: str) -> str:
+    """The row's global id, as node_id.py reads it."""
+    values = ", ".join(key_text(f"{row}.{quote(name)}", entity.by_column[name]) for name in entity.identity)
+    return opaque("n", f"json_build_array({constant(entity.name)}, {values})")
+
+
 def order_by(sorts: tuple[Sort, ...], row: str) -> str:
     columns = (f"{row}.{quote(sort.field.name)}{' DESC' if sort.descending else ''}" for sort in sorts)
     return f"ORDER BY {', '.join(columns)}"

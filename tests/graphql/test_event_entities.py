@@ -16,6 +16,7 @@ from tests.peers.server import ON_BOTH
 from heliograph_core.cursor import StreamPosition, encode_stream
 from heliograph_graphql.compiled_query import Compiled
 from heliograph_graphql.executor import Executor, looked_up
+from heliograph_graphql.node_id import encode_id
 from heliograph_graphql.settings import ApiSettings
 from heliograph_sql.database import Database
 
@@ -324,6 +325,8 @@ async def test_a_row_comes_by_its_id_and_beside_what_is_not_compiled(program: Ev
     await program.say(100, ("FillRecord", FILLED))
     executor = await ready(program)
     (row,) = (await ask(executor, "{ dexFillRecords { nodes { id } } }"))["dexFillRecords"]["nodes"]
+    listed = await ask(executor, '{ events(stream: "dex") { nodes { id } } }')
+    assert listed["events"]["nodes"] == [row]
     text = (
         "query ($id: ID!) { node(id: $id) { id ... on DexFillRecord { price } } status { streams { name } } }"
     )
@@ -331,6 +334,14 @@ async def test_a_row_comes_by_its_id_and_beside_what_is_not_compiled(program: Ev
     assert found == {"node": {**row, "price": DATA["price"]}, "status": {"streams": [{"name": "dex"}]}}
     mixed = "{ eventTypes { root } dexFillRecords { nodes { taker } } }"
     assert (await ask(executor, mixed))["dexFillRecords"] == {"nodes": [{"taker": "alice"}]}
+
+
+async def test_an_id_of_no_type_of_rows_is_refused(program: EventProgram) -> None:
+    executor = await ready(program)
+    error = await refused(
+        executor, "query ($id: ID!) { node(id: $id) { id } }", id=encode_id("Event", [0, 100, 0, 1])
+    )
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
 
 
 async def test_other_streams_commits_leave_an_answer_kept(database: Database, program: EventProgram) -> None:
