@@ -78,7 +78,7 @@ EVENT = Entity(
         Field(
             DATA,
             Kind.JSON,
-            "Its fields by their names in the IDL. Integers of more than 32 bits and every number inside of nested values are text, bytes base64.",
+            "Its fields by their names in the IDL. Integers from u32 on and every number inside of nested values are text, bytes base64.",
             graphql_name="data",
         ),
     ),
@@ -102,7 +102,6 @@ class Events:
     def __init__(self, found: EventSources, types: Iterable[str], roots: Iterable[str]) -> None:
         """types, roots: names that are taken."""
         names = TypeNames(types, roots)
-        self.digest = found.digest
         self.typed = tuple(_typed(source, names) for source in found.sources)
         self.event = replace(EVENT, choose=self.choose)
         self._by_stream: dict[str, list[TypedEvent]] = {}
