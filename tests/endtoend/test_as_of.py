@@ -7,7 +7,9 @@ import os
 import random
 from typing import Any
 
-from tests.endtoend.comparison import differences
+from tests.endtoend import test_drift as drift
+from tests.endtoend import test_jupiter as jupiter
+from tests.endtoend.comparison import as_stored, differences
 from tests.endtoend.indexing import caught_up, indexing
 from tests.endtoend.nodes import rows_of, selection
 
@@ -15,9 +17,14 @@ from heliograph_graphql.executor import Executor, Request
 from heliograph_graphql.settings import ApiSettings
 from heliograph_indexer.protocols.godark import GoDark
 from heliograph_indexer.settings import IndexerSettings
+from heliograph_localnet.act import Wait
+from heliograph_localnet.chain import Chain
 from heliograph_localnet.commitment import Commitment
 from heliograph_localnet.localnet import Localnet
+from heliograph_localnet.scenarios.drift import DriftScenario
+from heliograph_localnet.scenarios.jupiter import JupiterScenario
 from heliograph_localnet.settings import LocalnetSettings
+from heliograph_localnet.stage import Stage
 from heliograph_sql.database import Database
 from heliograph_sql.streams import add_stream
 
@@ -68,6 +75,58 @@ async def test_positions_as_of_any_slot_equal_the_truth(database: Database) -> N
             assert await _open_interest(executor, slot) == _held(expected), f"slot {slot}"
             changed += any(row["status"] == "open" and row not in now for row in expected)
         assert changed > SLOTS // 2, "hardly a slot at which anything was otherwise than now"
+
+
+@drift.pytestmark
+async def test_flows_that_tell_no_side_and_accounts_give_the_positions_then(database: Database) -> None:
+    """Drift: what is told later of how a position began counts for what was before it."""
+    async with Stage(
+        DriftScenario(drift.OLD.read_bytes(), newer=drift.NEW.read_bytes()), stream="drift"
+    ) as stage:
+        then = _play(stage)
+        stream = await drift.add_stream(database)
+        await drift.add_newer(database, stage)
+        async with indexing(database, stream, drift.DRIFT, drift.settings(stage)):
+            await caught_up(database, stream, drift.confirmed(stage), accounts=True)
+    await _compare(database, then, drift.confirmed(stage))
+
+
+@jupiter.pytestmark
+async def test_changes_that_tell_no_entry_price_give_the_positions_then(database: Database) -> None:
+    """Jupiter: entry prices are averages, rounded at each step."""
+    chain = Chain(
+        seed=SEED, genesis_time=1_790_000_000, slot_ms=250, first_slot=jupiter.FIRST, finalized_lag=4
+    )
+    stage = Stage(JupiterScenario(jupiter.OLD, SEED, newer=jupiter.NEW), stream="jupiter", chain=chain)
+    then = _play(stage)
+    stream = await jupiter.stream_of(database)
+    await jupiter.add_newer(database, stage)
+    last = chain.slot_at(Commitment.CONFIRMED)
+    async with stage, indexing(database, stream, jupiter.JUPITER, jupiter.settings(stage)):
+        await caught_up(database, stream, last, accounts=True)
+    await _compare(database, then, last)
+
+
+def _play(stage: Stage[Any]) -> dict[int, list[dict[str, Any]]]:
+    """The whole script; what the books said whenever a slot was closed."""
+    then: dict[int, list[dict[str, Any]]] = {}
+    for step in stage.scenario.script(stage.now):
+        stage.play([step])
+        if isinstance(step, Wait):
+            then[stage.chain.slot_at(Commitment.PROCESSED)] = as_stored(stage.books.rows())["perps.positions"]
+    return then
+
+
+async def _compare(database: Database, then: dict[int, list[dict[str, Any]]], last: int) -> None:
+    executor = Executor(database, ApiSettings(response_cache=False))
+    slots = [slot for slot in then if slot <= last]
+    assert sum(then[slot] != then[max(slots)] for slot in slots) > 5, (
+        "hardly a slot at which things stood otherwise"
+    )
+    for slot in slots:
+        found = rows_of(await _positions(executor, slot, last), then[slot] or then[max(slots)])
+        told = differences({"perps.positions": then[slot]}, {"perps.positions": found})
+        assert not told, f"slot {slot}: {told}"
 
 
 async def _ask(executor: Executor, text: str, **variables: Any) -> Any:

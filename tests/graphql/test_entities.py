@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from heliograph_graphql import entities
 from heliograph_graphql.entities import load_catalog
 from heliograph_graphql.entity import Choice, Entity, Kind
+from heliograph_graphql.executor import Executor, Request
+from heliograph_graphql.settings import ApiSettings
 from heliograph_sql.queries import load
 
 CATALOG = load_catalog()
@@ -88,3 +93,55 @@ def test_the_root_fields_are_those_of_the_design() -> None:
         "oraclePrices", "transfers", "balances", "streams", "candles", "pnl",
     }  # fmt: skip
     assert set(CATALOG.by_one) == {"market", "position", "transaction", "wallet"}
+
+
+INCIDENT = """
+from heliograph_graphql.entities.chain import ID, STREAM
+from heliograph_graphql.entity import Entity, Field, Kind
+
+ENTITY = Entity(
+    name="Incident",
+    root="incidents",
+    table="heliograph.incidents",
+    description="What went wrong.",
+    key=("at", "id"),
+    identity=("id",),
+    newest_first=True,
+    fields=(
+        ID,
+        STREAM,
+        Field("id", Kind.BIGINT, "Its number.", graphql_name="number"),
+        Field("kind", Kind.TEXT, "What it was."),
+        Field("slot", Kind.SLOT, "Where.", nullable=True),
+        Field("detail", Kind.JSON, "The details."),
+        Field("at", Kind.TIME, "When."),
+    ),
+)
+"""
+
+
+async def test_an_entity_is_a_file(ledger: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its page, filter, order, aggregates and global id follow from it."""
+    (tmp_path / "incident_of_a_test.py").write_text(INCIDENT)
+    monkeypatch.setattr(entities, "__path__", [*entities.__path__, str(tmp_path)])
+    async with ledger.database.acquire() as connection:
+        for slot, kind in ((5, "fork"), (6, "fork"), (7, "gap")):
+            await connection.execute(
+                "INSERT INTO heliograph.incidents (stream, kind, slot, detail) VALUES ($1, $2, $3, '{}')",
+                ledger.stream,
+                kind,
+                slot,
+            )
+    executor = Executor(ledger.database, ApiSettings())
+    text = """{ incidents(where: {kind: {eq: "fork"}}, orderBy: [{slot: ASC}], first: 1) {
+        nodes { id kind slot detail } totalCount pageInfo { hasNextPage }
+        aggregates(by: [KIND], bucket: ONE_DAY) { groups { key { kind } count max { slot } } }
+    } }"""
+    page = json.loads((await executor.execute(Request(text))).body)["data"]["incidents"]
+    (row,) = page["nodes"]
+    assert (row["kind"], row["slot"], row["detail"]) == ("fork", "5", {})
+    assert (page["totalCount"], page["pageInfo"]) == (2, {"hasNextPage": True})
+    assert page["aggregates"]["groups"] == [{"key": {"kind": "fork"}, "count": "2", "max": {"slot": "6"}}]
+    text = "query ($id: ID!) { node(id: $id) { ... on Incident { slot } } }"
+    answer = await executor.execute(Request(text, None, {"id": row["id"]}))
+    assert json.loads(answer.body)["data"]["node"] == {"slot": "5"}
