@@ -23,6 +23,10 @@ _MOST_AT_ONCE = 1000
 """Signatures that one statement looks for."""
 _PAUSE_S = 0.05
 """Between two looks, however fast commits come."""
+_Written = tuple[str, int, int, int]
+"""(stream, slot, index of the transaction, commit that wrote the slot)."""
+_Outcome = tuple[str, str | None, str | None]
+"""(block time, error as JSON, its name)."""
 _log = structlog.get_logger(__name__)
 
 
@@ -67,6 +71,7 @@ class TransactionWatch:
         self._followers: set[_Follower] = set()
         self._task: asyncio.Task[None] | None = None
         self._joined = asyncio.Event()
+        self._outcomes: dict[_Written, _Outcome] = {}
         self.looks = 0
         """How often the database was asked."""
 
@@ -124,16 +129,41 @@ class TransactionWatch:
         followers = list(self._followers)
         wanted = sorted({signature for each in followers for signature in each.open})
         landings: dict[str, list[Landing]] = {}
-        async with self._readers.acquire() as connection:
-            # Read first: a transaction is not called expired at a point that the rows were read before.
+        held: dict[_Written, _Outcome] = {}
+        # Of one moment: how far the streams are, where the transactions are, and what came of them.
+        async with self._readers.acquire() as connection, connection.transaction():
             rows = await connection.fetch(load("landings.sql")["read_reach"])
             reach = {row["name"]: Reach(row["head"], row["through"]) for row in rows}
             for some in _batches(wanted):
-                for signature, *rest in await connection.fetch(load("landings.sql")["read_landings"], some):
-                    landings.setdefault(signature, []).append(Landing(*rest))
+                found = await connection.fetch(load("landings.sql")["read_landings"], some)
+                held |= await self._read_outcomes(connection, found)
+                for signature, stream, slot, tx_index, seq, _, final, complete in found:
+                    outcome = held.get((stream, slot, tx_index, seq))
+                    if outcome is not None:
+                        landing = Landing(stream, slot, tx_index, *outcome, final, complete)
+                        landings.setdefault(signature, []).append(landing)
+        self._outcomes = held
         self.looks += 1
         for follower in followers:
             follower.take(landings, reach)
+
+    async def _read_outcomes(self, connection: Any, found: Sequence[Any]) -> dict[_Written, _Outcome]:
+        """What came of the transactions found. What is known of a slot holds until a commit writes it again."""
+        places = {
+            (row["stream"], row["slot"], row["tx_index"], row["seq"]): row["block_time"] for row in found
+        }
+        held = {place: self._outcomes[place] for place in places if place in self._outcomes}
+        new = [(*place[:3], time) for place, time in places.items() if place not in held]
+        if new:
+            seqs = {place[:3]: place[3] for place in places}
+            times = [time for *_, time in new]
+            columns = [list(column) for column in zip(*new, strict=True)]
+            rows = await connection.fetch(
+                load("landings.sql")["read_outcomes"], *columns, min(times), max(times)
+            )
+            for stream, slot, tx_index, *outcome in rows:
+                held[stream, slot, tx_index, seqs[stream, slot, tx_index]] = tuple(outcome)
+        return held
 
     async def _stirred(self, known: dict[str, int]) -> None:
         """Returns once the log has grown, or somebody waits for a first look."""

@@ -99,6 +99,17 @@ async def test_a_correction_takes_it_back_and_it_may_come_again(ledger: Ledger) 
         assert again.state is State.INDEXED and not again.takes_back(dropped)
 
 
+async def test_another_outcome_at_the_same_place_is_told(ledger: Ledger) -> None:
+    async with watching(ledger) as watch, aclosing(watch.follow([ONE], None)) as changes:
+        await next_of(changes)
+        await land(ledger, 100, ONE)
+        before = (await next_of(changes))[ONE]
+        failed = {"heliograph.transactions": [{"signature": ONE, "err": '"AccountInUse"'}]}
+        await ledger.commit({100: failed}, kind="correct")
+        now = (await next_of(changes))[ONE]
+        assert now.state is State.FAILED and now.takes_back(before)
+
+
 async def test_what_does_not_come_is_unknown_and_still_followed(ledger: Ledger) -> None:
     await land(ledger, 100)
     async with watching(ledger) as watch, aclosing(watch.follow([ONE], None)) as changes:
