@@ -35,7 +35,7 @@ from heliograph_indexer.idl.model import Idl
 from heliograph_indexer.idl.reader import read_idl
 from heliograph_indexer.settings import HealSettings
 from heliograph_sql.batch import Batch, TransactionRow
-from heliograph_sql.copy_encoder import OPTIONS, encode
+from heliograph_sql.copy_encoder import HEADER, OPTIONS, TRAILER, encode
 from heliograph_sql.database import Database
 from heliograph_sql.event_tables import EventTables
 from heliograph_sql.migrate import migrate
@@ -229,10 +229,11 @@ class Contest:
     async def drivers(self) -> dict[str, list[float]]:
         """Bytes that are encoded already, sent by each driver into the widest of the tables."""
         plan = max(self._peer.plans, key=lambda plan: len(plan.columns))
-        chunks = []
+        chunks = [HEADER]
         for batch in self._batches:
             (table,) = (table for table in rows_by_table(batch, self._tables) if table.plan == plan)
             chunks.append(encode(plan, table.rows, table.turn))
+        chunks.append(TRAILER)
         found: dict[str, list[float]] = {"asyncpg": [], "psycopg": []}
         for _ in range(ROUNDS):
             found["asyncpg"].append(await self._by_asyncpg(plan, chunks))

@@ -1,30 +1,38 @@
-"""Columns of rows to PostgreSQL's COPY as CSV, written by a JSON encoder (docs/decisions/0013 says why).
+"""Columns of rows to PostgreSQL's binary COPY, written by psycopg's encoders (docs/decisions/0052 says why).
 
-In: rows of one table, and what turns them into columns. Out: lines, for COPY with OPTIONS. A row as a JSON array without its brackets is CSV
-whose quotes are escaped by a backslash, but for control characters, which are written here. What a column holds is checked by
-its Python types, so that no value is read as another: RowRefused where one does not fit; numbers that are only too large
-are left to the server to refuse. NUL in text becomes U+2400, because PostgreSQL cannot store it, and the row is handed to
+In: rows of one table, and what turns them into columns. Out: tuples, which stand between HEADER and TRAILER in a COPY with
+OPTIONS. What a column holds is checked by its Python types, so that no value is read as another: RowRefused where one
+does not fit, and where a number is too large for its type; digits and text that the column's own bounds forbid are left
+to the server to refuse. NUL in text becomes U+2400, because PostgreSQL cannot store it, and the row is handed to
 `altered`. The format: https://www.postgresql.org/docs/current/sql-copy.html
 """
 
 from __future__ import annotations
 
-import math
-import re
+import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import cache
 from operator import attrgetter
 from types import NoneType
 from typing import Any
 
-import msgspec
+import psycopg
+from psycopg import abc, postgres
+from psycopg._copy_base import format_row_binary
+from psycopg.adapt import Transformer
+from psycopg.pq import Format
 
-from heliograph_sql.json_text import json_text
+from heliograph_sql.json_text import encode_json
 from heliograph_sql.plan import Column, PgType, TablePlan
 
 NUL_STANDIN = "\N{SYMBOL FOR NULL}"
-OPTIONS: Mapping[str, str] = {"format": "csv", "null": "null", "escape": "\\"}
+OPTIONS: Mapping[str, str] = {"format": "binary"}
 """Of COPY, for what is encoded here."""
+HEADER = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
+"""What a COPY begins with: the signature, no flags, no extension."""
+TRAILER = struct.pack(">h", -1)
+"""And ends with."""
 
 Columns = Sequence[Sequence[Any]]
 Turn = Callable[[Sequence[Any]], Columns]
@@ -32,12 +40,11 @@ Turn = Callable[[Sequence[Any]], Columns]
 _Values = Sequence[Any]
 _Types = set[type]
 
-_json_array = msgspec.json.Encoder().encode
-_CONTROLS = re.compile("[\0-\x1f]")
-_JULIAN_EPOCH = 2_440_588
-"""Julian day of 1970-01-01: written with it, a time needs no calendar and reaches as far as PostgreSQL's own."""
-_OLDEST, _NEWEST = -_JULIAN_EPOCH * 86_400, 9_224_318_015_999
+_POSTGRES_EPOCH = 946_684_800
+"""Unix seconds of 2000-01-01, from which the server counts microseconds."""
+_OLDEST, _NEWEST = -2_440_588 * 86_400, 9_224_318_015_999
 """Unix seconds that timestamptz holds: https://www.postgresql.org/docs/current/datatype-datetime.html"""
+_JSONB_VERSION = b"\x01"
 
 
 class RowRefused(Exception):
@@ -62,50 +69,39 @@ def encode(
     if not rows:
         return b""
     try:
-        columns = turn(rows)
-        cells = [_cells(column, values) for column, values in zip(plan.columns, columns, strict=True)]
-        text = _lines(cells)
-        if _has_controls(text):
-            text = _lines([list(map(_controls_written, values)) for values in cells])
-            if altered is not None:
-                _tell_altered(plan, columns, rows, altered)
-        return text
-    except (ValueError, TypeError, AttributeError, ArithmeticError, msgspec.MsgspecError) as error:
+        cells = []
+        for column, values in zip(plan.columns, turn(rows), strict=True):
+            ready = _cells(column, values)
+            if column.type is PgType.TEXT and "\0" in "".join(filter(None, ready)):
+                if altered is not None:
+                    _tell_altered(rows, ready, altered)
+                ready = [value and value.replace("\0", NUL_STANDIN) for value in ready]
+            cells.append(ready)
+        transformer = _transformer(tuple(column.type for column in plan.columns))
+        found = bytearray()
+        for row in zip(*cells, strict=True):
+            format_row_binary(row, transformer, found)
+        return bytes(found)
+    except (ValueError, TypeError, AttributeError, ArithmeticError, psycopg.Error) as error:
         raise RowRefused(f"{plan.full_name}: {error}") from error
 
 
-def _lines(cells: Columns) -> bytes:
-    # Row by row: one call for all rows leaves brackets between them, and cutting those out costs more.
-    lines = [line[1:-1] for line in map(_json_array, zip(*cells, strict=True))]
-    lines.append(b"")
-    return b"\n".join(lines)
+@cache
+def _transformer(types: tuple[PgType, ...]) -> abc.Transformer:
+    """What encodes a row of these types."""
+    transformer = Transformer()
+    transformer.set_dumper_types([_SENT_AS[each] for each in types], Format.BINARY)
+    return transformer
 
 
-def _has_controls(text: bytes) -> bool:
-    """Whether a JSON escape stands in it that CSV does not know: any but of a quote and of a backslash."""
-    return b"\\" in text and b"\\" in text.replace(b"\\\\", b"").replace(b'\\"', b"")
-
-
-def _controls_written(cell: Any) -> Any:
-    """A text with control characters as CSV has it, past the JSON encoder; anything else as it is."""
-    if not isinstance(cell, str) or _CONTROLS.search(cell) is None:
-        return cell
-    text = cell.replace("\0", NUL_STANDIN).replace("\\", "\\\\").replace('"', '\\"')
-    return msgspec.Raw(f'"{text}"'.encode())
-
-
-def _tell_altered(
-    plan: TablePlan, columns: Columns, rows: Sequence[Any], altered: Callable[[Any], object]
-) -> None:
-    for column, values in zip(plan.columns, columns, strict=True):
-        if column.type is PgType.TEXT and "\0" in "".join(filter(None, values)):
-            for row, value in zip(rows, values, strict=True):
-                if value is not None and "\0" in value:
-                    altered(row)
+def _tell_altered(rows: Sequence[Any], values: _Values, altered: Callable[[Any], object]) -> None:
+    for row, value in zip(rows, values, strict=True):
+        if value is not None and "\0" in value:
+            altered(row)
 
 
 def _cells(column: Column, values: _Values) -> _Values:
-    """What the JSON encoder takes for these values."""
+    """What psycopg's encoder takes for these values."""
     types = set(map(type, values))
     if NoneType in types and not column.nullable and column.type is not PgType.JSONB:
         raise ValueError(f"{column.name} is missing")
@@ -134,48 +130,57 @@ def _numerics(values: _Values, types: _Types, column: Column) -> _Values:
 
 def _times(values: _Values, types: _Types, column: Column) -> _Values:
     # Rows of one block share their time.
-    texts = {value: None if value is None else _time(value, column) for value in set(values)}
-    return [texts[value] for value in values]
+    sent = {value: None if value is None else _time(value, column) for value in set(values)}
+    return [sent[value] for value in values]
 
 
-def _time(seconds: int, column: Column) -> str:
+def _time(seconds: int, column: Column) -> int:
     if not _OLDEST <= seconds <= _NEWEST:
         raise ValueError(f"{column.name}: {seconds} is no unix time that timestamptz holds")
-    day, second = divmod(seconds, 86_400)
-    return f"J{day + _JULIAN_EPOCH} {second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}+00"
+    return (seconds - _POSTGRES_EPOCH) * 1_000_000
 
 
-def _doubles(values: _Values, types: _Types, column: Column) -> _Values:
-    # JSON has no infinities, and the encoder would make them null.
-    return [repr(value) if type(value) is float and not math.isfinite(value) else value for value in values]
+def _within(bits: int) -> Callable[[_Values, _Types, Column], _Values]:
+    """psycopg's encoder takes the lowest bits of a larger number."""
+    bound = 1 << bits - 1
+
+    def check(values: _Values, types: _Types, column: Column) -> _Values:
+        known = [value for value in values if value is not None] if NoneType in types else values
+        for value in (min(known), max(known)) if known else ():
+            if not -bound <= value < bound:
+                raise ValueError(f"{column.name}: {value} is out of the range of {column.type}")
+        return values
+
+    return check
 
 
 def _bytes(values: _Values, types: _Types, column: Column) -> _Values:
-    return [None if value is None else f"\\x{bytes(value).hex()}" for value in values]
+    return [None if value is None else bytes(value) for value in values]
 
 
 def _jsons(values: _Values, types: _Types, column: Column) -> _Values:
     if column.nullable:
-        return [None if value is None else json_text(value) for value in values]
-    return list(map(json_text, values))
+        return [None if value is None else _JSONB_VERSION + encode_json(value) for value in values]
+    return [_JSONB_VERSION + encode_json(value) for value in values]
 
 
 def _arrays(values: _Values, types: _Types, column: Column) -> _Values:
     return [None if value is None else _array(value, column) for value in values]
 
 
-def _array(value: Iterable[str], column: Column) -> str:
+def _array(value: Iterable[str], column: Column) -> list[str]:
+    found = []
     for item in value:
         if not isinstance(item, str):
             raise TypeError(f"{column.name}: {item!r} is no text")
-    quoted = (item.replace("\\", "\\\\").replace('"', '\\"') for item in value)
-    return "{" + ",".join(f'"{item}"' for item in quoted) + "}"
+        found.append(item.replace("\0", NUL_STANDIN))
+    return found
 
 
 _ENCODERS: dict[PgType, tuple[_Types, Callable[[_Values, _Types, Column], _Values] | None]] = {
     PgType.BIGINT: ({int}, None),
-    PgType.INTEGER: ({int}, None),
-    PgType.SMALLINT: ({int}, None),
+    PgType.INTEGER: ({int}, _within(32)),
+    PgType.SMALLINT: ({int}, _within(16)),
     PgType.TEXT: ({str}, None),
     PgType.BOOLEAN: ({bool}, None),
     PgType.NUMERIC: ({int, Decimal}, _numerics),
@@ -183,6 +188,24 @@ _ENCODERS: dict[PgType, tuple[_Types, Callable[[_Values, _Types, Column], _Value
     PgType.JSONB: ({object}, _jsons),
     PgType.BYTEA: ({bytes, bytearray, memoryview}, _bytes),
     PgType.TEXT_ARRAY: ({list, tuple}, _arrays),
-    PgType.DOUBLE: ({float, int}, _doubles),
+    PgType.DOUBLE: ({float, int}, None),
 }
-"""What a column type takes, None apart, and what makes it ready for the JSON encoder; object: anything."""
+"""What a column type takes, None apart, and what makes it ready for psycopg's encoder; object: anything."""
+_SENT_AS: Mapping[PgType, int] = {
+    kind: postgres.types[name].oid
+    for kind, name in {
+        PgType.BIGINT: "int8",
+        PgType.INTEGER: "int4",
+        PgType.SMALLINT: "int2",
+        PgType.TEXT: "text",
+        PgType.BOOLEAN: "bool",
+        PgType.NUMERIC: "numeric",
+        # Microseconds, of the same form.
+        PgType.TIMESTAMPTZ: "int8",
+        # A version and the text, which are bytes here.
+        PgType.JSONB: "bytea",
+        PgType.BYTEA: "bytea",
+        PgType.DOUBLE: "float8",
+    }.items()
+} | {PgType.TEXT_ARRAY: postgres.types["text"].array_oid}
+"""Whose encoder writes it: a column in COPY is bytes without the name of a type."""

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from heliograph_sql.copy_encoder import OPTIONS, RowRefused, Turn, by_attribute, encode
+from heliograph_sql.copy_encoder import HEADER, OPTIONS, TRAILER, RowRefused, Turn, by_attribute, encode
 from heliograph_sql.plan import TablePlan
 
 ROWS_AT_ONCE = 200
@@ -70,8 +70,10 @@ async def copy_chunks(connection: Any, plan: TablePlan, chunks: Sequence[bytes])
     """Sends what `encode_rows` made. Raises what asyncpg raises."""
 
     async def source() -> AsyncIterator[bytes]:
+        yield HEADER
         for chunk in chunks:
             yield chunk
+        yield TRAILER
 
     await connection.copy_to_table(
         plan.name, schema_name=plan.schema, columns=plan.column_names, source=source(), **OPTIONS
