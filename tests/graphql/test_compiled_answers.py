@@ -239,13 +239,13 @@ class Plain:
         ]
 
     def position_at(
-        self, row: Row, key: str | None, at: tuple[int, int, int], side: str | None = None
+        self, row: Row, key: str | None, at: tuple[int, int, int], side: str | None = "any"
     ) -> str | None:
-        """side: of an event, which where it opened a life did so on its own side, and else ended the one before."""
+        """side: of an event, which where it opened a life did so on its own side, and else ended the one before; so does one that tells none."""
         lives = [
             p
             for p in self.find("perps.positions", stream=row["stream"], position_key=key)
-            if opened(p) < at or (opened(p) == at and side in (None, p["side"]))
+            if opened(p) < at or (opened(p) == at and side in ("any", p["side"]))
         ]
         return self.identity(self.catalog.by_name["Position"], max(lives, key=opened)) if lives else None
 
