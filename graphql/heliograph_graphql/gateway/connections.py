@@ -7,6 +7,7 @@ so the bounds stand in a subclass of whichever it would use.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -40,6 +41,7 @@ class Connections:
         # In order of arrival: the first has been silent longest.
         self.silent: dict[asyncio.Transport, None] = {}
         self.cut = {"too_many": 0, "silent": 0, "slow": 0}
+        self._newcomers: deque[_Bounded] = deque()
         bound = self
 
         class Protocol(_Bounded):
@@ -64,6 +66,25 @@ class Connections:
     def spoke(self, transport: asyncio.Transport) -> None:
         self.silent.pop(transport, None)
 
+    def introduce(self, newcomer: _Bounded) -> None:
+        """Lets it say its first words when its turn comes: one newcomer in a turn of the event loop.
+
+        A WebSocket's handshake costs as much as a small query, and dozens arrive at once: those who are known wait for one of
+        them, not for all.
+        """
+        self._newcomers.append(newcomer)
+        if len(self._newcomers) == 1:
+            asyncio.get_running_loop().call_soon(self._hear_next)
+
+    def _hear_next(self) -> None:
+        newcomer = self._newcomers[0]
+        try:
+            newcomer.hear()
+        finally:
+            self._newcomers.popleft()
+            if self._newcomers:
+                asyncio.get_running_loop().call_soon(self._hear_next)
+
     def left(self, transport: asyncio.Transport) -> None:
         self.open.discard(transport)
         self.silent.pop(transport, None)
@@ -81,12 +102,28 @@ class _Bounded(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
     def connection_made(self, transport: Any) -> None:
         self._head: asyncio.TimerHandle | None = None
         self._stuck: asyncio.TimerHandle | None = None
+        # What a newcomer said whose turn has not come; None once it is known.
+        self._first: bytes | None = b""
         super().connection_made(GatheringTransport(transport))
         self.bounds.arrived(self.transport)
         loop = asyncio.get_running_loop()
         self._head = loop.call_later(self.bounds.settings.head_timeout_s, self._is_silent)
 
     def data_received(self, data: bytes) -> None:
+        if self._first is None:
+            self._hear(data)
+            return
+        if not self._first:
+            self.bounds.introduce(self)
+        self._first += data
+
+    def hear(self) -> None:
+        """Its turn has come."""
+        first, self._first = self._first, None
+        if first and not self.transport.is_closing():
+            self._hear(first)
+
+    def _hear(self, data: bytes) -> None:
         super().data_received(data)
         if self._head is not None and (self.cycle is not None or self.transport.get_protocol() is not self):
             self._head.cancel()

@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from heliograph_graphql.gateway.connections import Connections
 from heliograph_graphql.gateway.settings import GatewaySettings
 
 HELLO = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -65,6 +66,29 @@ async def test_of_many_that_say_nothing_the_oldest_go_and_who_speaks_is_served(
     reader, writer = silent[59]
     writer.write(HELLO)
     assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+
+
+async def test_newcomers_are_heard_one_in_a_turn_of_the_loop_and_whole(servers: Any, dial: Dial) -> None:
+    connections, heard = Connections(GatewaySettings()), list[int]()
+
+    class Newcomer:
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def hear(self) -> None:
+            heard.append(self.number)
+
+    for number in range(3):
+        connections.introduce(Newcomer(number))  # type: ignore[arg-type]
+    for count in range(4):
+        assert heard == list(range(count))
+        await asyncio.sleep(0)
+    server = await servers.start()
+    for part in (HELLO[:9], HELLO):
+        streams = [await dial(server.port, part) for _ in range(20)]
+        for reader, writer in streams:
+            writer.write(HELLO[len(part) :])
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
 
 
 async def test_a_head_that_does_not_come_ends_the_connection(servers: Any, dial: Dial) -> None:
