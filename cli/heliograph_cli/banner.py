@@ -21,7 +21,7 @@ def print_banner(
     if cluster is not None:
         facts.append(("cluster", cluster))
     if api is not None:
-        facts += [("GraphQL", f"{api}/graphql"), ("health", f"{api}/health")]
+        facts += [("GraphQL", f"{api}/graphql"), ("REST", f"{api}/api"), ("health", f"{api}/health")]
         metrics = f"{api}/metrics"
     if metrics is not None:
         facts.append(("metrics", metrics))
