@@ -7,6 +7,7 @@ import random
 import time
 from pathlib import Path
 
+import httpx2
 import pytest
 from tests.endtoend.comparison import as_stored, differences, read_tables
 from tests.endtoend.indexing import PATIENCE_S, caught_up
@@ -87,6 +88,7 @@ async def test_a_killed_backfill_is_complete_and_fetched_nothing_twice_but_what_
                 await chain.forget_fetches(dice.randint(*LIFE_TRANSACTIONS))
                 history.start()
                 ended = await _lives_through(history, chain)
+                await _read_what_was_sent(chain.rpc_url)
                 asked = await chain.fetched()
                 doubled = [slot for slot in asked if slot in before]
                 assert doubled == [], (
@@ -139,6 +141,13 @@ async def test_a_killed_backfill_is_complete_and_fetched_nothing_twice_but_what_
     assert (
         sum(one["last_slot"] - one["first_slot"] + 1 for one in origins) == last + 1 - settings.first_slot
     ), "a slot was written twice"
+
+
+async def _read_what_was_sent(url: str) -> None:
+    """A node that answers somebody new has read what the killed process sent: it is not taken for the next life's."""
+    async with httpx2.AsyncClient(timeout=PATIENCE_S) as client:
+        answer = await client.post(url, json={"jsonrpc": "2.0", "id": 1, "method": "getSlot"})
+        assert answer.json()["result"] > 0
 
 
 async def _lives_through(history: Lives, chain: Cluster) -> bool:
