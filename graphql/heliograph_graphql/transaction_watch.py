@@ -41,6 +41,8 @@ class _Follower:
         self.known: Iterable[str] = ()
         """Every stream there is."""
         self.looked = asyncio.Event()
+        self.failure: BaseException | None = None
+        """What ended the looking."""
 
     @property
     def open(self) -> list[str]:
@@ -95,11 +97,14 @@ class TransactionWatch:
         self._joined.set()
         if self._task is None:
             self._task = asyncio.create_task(self._look_on())
+            self._task.add_done_callback(self._tell_failure)
         told: dict[str, Standing] = {}
         try:
             while not told or follower.open:
                 await follower.looked.wait()
                 follower.looked.clear()
+                if follower.failure is not None:
+                    raise follower.failure
                 if not told:
                     _check_streams(streams, follower.known)
                 news = {name: now for name, now in follower.latest.items() if told.get(name) != now}
@@ -111,6 +116,15 @@ class TransactionWatch:
             if not self._followers and self._task is not None:
                 self._task.cancel()
                 self._task = None
+
+    def _tell_failure(self, task: asyncio.Task[None]) -> None:
+        """A slip of ours ends those who follow, instead of leaving them without a word; the next one begins anew."""
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        self._task = None
+        for follower in self._followers:
+            follower.failure = error
+            follower.looked.set()
 
     async def _look_on(self) -> None:
         while True:

@@ -179,3 +179,20 @@ async def test_who_cannot_be_told_now_is_told_later(ledger: Ledger) -> None:
     async with aclosing(watch.follow([ONE], None)) as changes:
         assert states(await next_of(changes)) == {ONE: State.PENDING}
     assert readers.failed == 1
+
+
+async def test_a_slip_of_ours_ends_those_who_follow_and_the_next_begins_anew(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with watching(ledger) as watch:
+        look = watch._look
+
+        async def slip() -> None:
+            raise RuntimeError("a slip")
+
+        monkeypatch.setattr(watch, "_look", slip)
+        with pytest.raises(RuntimeError, match="a slip"):
+            await next_of(watch.follow([ONE], None))
+        monkeypatch.setattr(watch, "_look", look)
+        async with aclosing(watch.follow([ONE], None)) as changes:
+            assert states(await next_of(changes)) == {ONE: State.PENDING}
