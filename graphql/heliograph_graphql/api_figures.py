@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import Protocol
-
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from heliograph_core.figure import Figure, Histogram, Reading
 from heliograph_graphql.outbox import Outbox
@@ -90,37 +86,3 @@ class ApiFigures:
         yield Reading(SLOW, self._slow + sum(client.was_slow for client in self._clients))
         yield Reading(OUTBOX, max((len(client.outbox) for client in self._clients), default=0))
         yield Reading(OUTBOX_LIMIT, self._queue_messages)
-
-
-class Measured:
-    """ASGI middleware that tells ApiFigures of each HTTP request. routes: paths to tell apart; all others are one."""
-
-    def __init__(self, app: ASGIApp, figures: ApiFigures, routes: Collection[str]) -> None:
-        self._app = app
-        self._figures = figures
-        self._routes = frozenset(routes)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        began = time.monotonic()
-        # Stands where the application raises before it answers: the server then answers 500.
-        status = 500
-        answered: float | None = None
-
-        async def note(message: Message) -> None:
-            nonlocal status, answered
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                kind = Headers(raw=message.get("headers", [])).get("content-type", "")
-                if kind.startswith("text/event-stream"):
-                    # It ends when the client leaves, which says nothing of how fast anything was.
-                    answered = time.monotonic()
-            await send(message)
-
-        try:
-            await self._app(scope, receive, note)
-        finally:
-            route = scope["path"] if scope["path"] in self._routes else OTHER
-            self._figures.answered(route, scope["method"], status, (answered or time.monotonic()) - began)

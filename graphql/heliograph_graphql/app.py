@@ -11,7 +11,6 @@ from importlib import resources
 import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request as HttpRequest
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
@@ -21,7 +20,7 @@ from starlette.websockets import WebSocket
 from heliograph_core.errors import DatabaseError
 from heliograph_core.figure import FigureSource
 from heliograph_graphql import unrouted
-from heliograph_graphql.api_figures import ApiFigures, LiveClient, Measured
+from heliograph_graphql.api_figures import ApiFigures, LiveClient
 from heliograph_graphql.event_stream import EventStreams
 from heliograph_graphql.executor import Executor
 from heliograph_graphql.failures import INTERNAL, STOPPING, show
@@ -147,10 +146,7 @@ def create_app(
     told_apart = {route.path for route in routes if isinstance(route, Route)}
     app = Starlette(
         routes=routes,
-        middleware=[
-            Middleware(Measured, figures=own, routes=told_apart),
-            *middlewares(settings, admission, limits, at_once),
-        ],
+        middleware=middlewares(settings, admission, limits, at_once, own, told_apart),
         exception_handlers={Exception: _say_nothing, HTTPException: unrouted.tell},
         lifespan=lifespan,
     )

@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 import orjson
 from graphql import GraphQLError, OperationType
-from starlette.datastructures import Headers
 from starlette.websockets import WebSocket
 
 from heliograph_core.errors import CursorError, HeliographError
@@ -265,7 +264,7 @@ def _key_of(payload: msgspec.Raw) -> str | None:
         for name, value in (given.items() if isinstance(given, dict) else ())
         if isinstance(value, str)
     }
-    return sent_key(Headers(texts)) if texts else None
+    return sent_key(texts.get("authorization"), texts.get("x-api-key"))
 
 
 def _frame(name: str, kind: str, payload: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from starlette.types import Scope
@@ -40,10 +41,14 @@ class Caller:
 def address_of(scope: Scope) -> str:
     """The address that the connection came from. Whoever has one IPv6 address has 2^64 of them: they are one here."""
     client = scope.get("client")
-    if client is None:
-        return _NOWHERE
+    return _NOWHERE if client is None else _counted_as(client[0])
+
+
+# A connection's requests come one behind the other.
+@lru_cache(maxsize=4096)
+def _counted_as(host: str) -> str:
     try:
-        address = ipaddress.ip_address(client[0].partition("%")[0])
+        address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         return _NOWHERE
     if isinstance(address, ipaddress.IPv6Address):

@@ -6,8 +6,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from starlette.datastructures import Headers, MutableHeaders, QueryParams
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.datastructures import QueryParams
+from starlette.types import Scope
 
 from heliograph_core.errors import DatabaseError
 from heliograph_graphql.cache import BoundedCache
@@ -15,6 +15,7 @@ from heliograph_graphql.failures import UNAVAILABLE
 from heliograph_graphql.gateway.caller import caller_of
 from heliograph_graphql.gateway.rate_limits import RateLimits
 from heliograph_graphql.gateway.refusal import UNAUTHENTICATED, Refusal
+from heliograph_graphql.gateway.request_head import header
 from heliograph_sql.database import Database
 from heliograph_sql.keys import Key, parse_key, read_key
 
@@ -34,7 +35,6 @@ _PUBLIC = frozenset(
     }
 )
 _EXPLORER = "/explorer/"
-_KEY_HEADERS = ("Authorization", "X-API-Key")
 _KNOWN = 10_000
 _NO_KEY = Refusal(
     "this address needs an API key: send it as `Authorization: Bearer …` or `X-API-Key`",
@@ -94,7 +94,7 @@ class Admission:
 
     async def admit(self, scope: Scope) -> Refusal | None:
         """A request or handshake, by its headers."""
-        text = sent_key(Headers(scope=scope))
+        text = sent_key(header(scope, "authorization"), header(scope, "x-api-key"))
         if text is not None:
             return await self._identify(scope, text)
         # A browser cannot put headers on a WebSocket: its key comes with connection_init.
@@ -136,43 +136,12 @@ class Admission:
             return await self._ring.find(text)
 
 
-class Keys:
-    """ASGI middleware. Where keys are required, what they open is kept by no cache that others share."""
-
-    def __init__(self, app: ASGIApp, admission: Admission) -> None:
-        self._app = app
-        self._admission = admission
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = await self._admission.admit(scope) if scope["type"] in ("http", "websocket") else None
-        if refusal is not None:
-            await refusal.send(scope, receive, send)
-        elif self._admission.required and scope["type"] == "http" and is_for_data(scope):
-            await self._app(scope, receive, _private(send))
-        else:
-            await self._app(scope, receive, send)
-
-
-def _private(send: Send) -> Send:
-    async def tell(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            kept = headers.get("cache-control", "no-cache")
-            if "no-store" not in kept:
-                headers["cache-control"] = f"private, {kept}"
-            for name in _KEY_HEADERS:
-                headers.add_vary_header(name)
-        await send(message)
-
-    return tell
-
-
-def sent_key(headers: Headers) -> str | None:
-    """The key of a request, None where it has none."""
-    scheme, _, value = headers.get("authorization", "").partition(" ")
+def sent_key(authorization: str | None, api_key: str | None) -> str | None:
+    """The key of a request with these headers, None where it has none."""
+    scheme, _, value = (authorization or "").partition(" ")
     if scheme.lower() == "bearer" and value.strip():
         return value.strip()
-    return headers.get("x-api-key") or None
+    return api_key or None
 
 
 def is_for_data(scope: Scope) -> bool:

@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from starlette.types import Scope
 
 from heliograph_graphql.failures import TOO_MANY
 from heliograph_graphql.gateway.caller import Caller, caller_of
 from heliograph_graphql.gateway.refusal import Refusal
+from heliograph_graphql.gateway.request_head import header
 from heliograph_graphql.gateway.tally import Tally
 
 
 class LiveConnections:
-    """ASGI middleware. Counted by who connects: a key that comes later, with connection_init, changes nothing."""
+    """Counted by who connects: a key that comes later, with connection_init, changes nothing."""
 
-    def __init__(self, app: ASGIApp, most: int, each: int | None) -> None:
-        self._app = app
+    def __init__(self, most: int, each: int | None) -> None:
         self._most = most
         self._each = each
         self._open = Tally()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not is_live(scope):
-            await self._app(scope, receive, send)
-            return
+    @contextmanager
+    def under_way(self, scope: Scope) -> Iterator[Refusal | None]:
+        """One connection for the time of the block; or why it must not be, and it is not counted."""
         caller = caller_of(scope)
         refusal = self._refuse(caller)
         if refusal is not None:
-            await refusal.send(scope, receive, send)
+            yield refusal
             return
         with self._open.counted(caller):
-            await self._app(scope, receive, send)
+            yield None
 
     def _refuse(self, caller: Caller) -> Refusal | None:
         if self._open.total >= self._most:
@@ -51,5 +52,5 @@ def is_live(scope: Scope) -> bool:
     return (
         scope["type"] == "http"
         and scope["path"] == "/graphql"
-        and "text/event-stream" in Headers(scope=scope).get("accept", "").lower()
+        and "text/event-stream" in (header(scope, "accept") or "").lower()
     )

@@ -7,15 +7,11 @@ import time
 from collections.abc import Iterator
 
 from limits import RateLimitItemPerMinute
-from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from heliograph_graphql.gateway.caller import Caller, Identity, caller_of
+from heliograph_graphql.gateway.caller import Caller, Identity
 from heliograph_graphql.gateway.rate_store import RateStore
 from heliograph_graphql.gateway.refusal import RATE_LIMITED, Refusal
 from heliograph_graphql.gateway.settings import GatewaySettings
-
-_FREE = frozenset({"/health", "/ready", "/metrics"})
 
 
 class RateLimits:
@@ -82,27 +78,3 @@ class RateLimits:
 
 def _bad(address: str) -> Identity:
     return ("bad", address)
-
-
-class RateLimited:
-    """ASGI middleware: counts every HTTP request and every WebSocket handshake."""
-
-    def __init__(self, app: ASGIApp, limits: RateLimits) -> None:
-        self._app = app
-        self._limits = limits
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket") or scope["path"] in _FREE:
-            await self._app(scope, receive, send)
-            return
-        refusal, headers = await self._limits.spend(caller_of(scope))
-        if refusal is not None:
-            await refusal.send(scope, receive, send)
-            return
-
-        async def tell(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(headers)
-            await send(message)
-
-        await self._app(scope, receive, tell if headers else send)
