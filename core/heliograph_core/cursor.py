@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 
 import msgspec
 
@@ -47,8 +46,6 @@ def encode_keyset(order: str, values: Sequence[CursorValue]) -> str:
     return _encode(b"k", msgspec.json.encode((order, tuple(values))))
 
 
-# A page asks for each of the values by itself.
-@lru_cache(maxsize=64)
 def decode_keyset(text: str, order: str) -> tuple[CursorValue, ...]:
     """The sort values. Raises CursorError for a forged cursor or one of another sort."""
     raw = _decode(b"k", text)

@@ -128,9 +128,9 @@ def create_app(
             await asyncio.gather(*live, return_exceptions=True)
 
     routes: list[BaseRoute] = [
+        # First, because what is asked most is looked for first.
+        Route("/graphql", endpoint, methods=["GET", "POST"]),
         Route("/", home),
-        Route("/graphql", endpoint.get, methods=["GET"]),
-        Route("/graphql", endpoint.post, methods=["POST"]),
         WebSocketRoute("/graphql", websocket),
         WebSocketRoute("/ws", plain),
         Route("/ws", unrouted.upgrade),

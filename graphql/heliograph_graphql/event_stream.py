@@ -161,15 +161,15 @@ class EventStreams:
             yield "".join(joined)
 
 
-def accepts_events(http: HttpRequest) -> bool:
-    """Whether the client takes Server-Sent Events."""
-    return MEDIA_TYPE in _accepted(http)
+def accepts_events(accept: str | None) -> bool:
+    """Whether a client with this header takes Server-Sent Events."""
+    return accept is not None and MEDIA_TYPE in _accepted(accept)
 
 
-def prefers_events(http: HttpRequest) -> bool:
+def prefers_events(accept: str | None) -> bool:
     """Whether it takes nothing else: most GraphQL clients name events beside JSON, and want JSON where one answer is all."""
-    return _accepted(http) == {MEDIA_TYPE}
+    return accept is not None and _accepted(accept) == {MEDIA_TYPE}
 
 
-def _accepted(http: HttpRequest) -> set[str]:
-    return {each.partition(";")[0].strip() for each in http.headers.get("accept", "").lower().split(",")}
+def _accepted(accept: str) -> set[str]:
+    return {each.partition(";")[0].strip() for each in accept.lower().split(",")}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
-from functools import lru_cache
 
 import msgspec
 
@@ -25,7 +24,6 @@ def encode_id(entity: str, values: Sequence[IdValue]) -> str:
     return base64.urlsafe_b64encode(payload).rstrip(b"=").decode()
 
 
-@lru_cache(maxsize=256)
 def decode_id(text: str, entity: str, count: int) -> tuple[IdValue, ...]:
     """The `count` identity values of a row of `entity`. Raises NodeIdError for any other id."""
     made_for, values = _read(text)

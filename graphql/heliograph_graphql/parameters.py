@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache, partial
 from typing import Protocol
 
 from graphql import GraphQLError
@@ -84,55 +85,95 @@ class LimitParam:
         return read(self.source, variables)
 
 
-@dataclass(frozen=True)
-class CursorParam:
-    """The index-th sort value of a keyset cursor."""
+@dataclass(frozen=True, eq=False)
+class Cursor:
+    """A keyset cursor that an operation is asked with: a value of each of `sorts`."""
 
     source: Source
     order: str
     sorts: tuple[Sort, ...]
-    index: int
 
-    def bind(self, variables: Variables) -> object:
+    def values(self, variables: Variables) -> tuple[object, ...]:
+        """As the driver takes them. Raises CursorError."""
         text = read(self.source, variables)
         if not isinstance(text, str):
             raise CursorError(
                 f"cursor {str(text)[:40]!r} is no text: pass a cursor exactly as it was received"
             )
-        values = decode_keyset(text, self.order)
-        if len(values) != len(self.sorts):
-            raise CursorError(
-                f"cursor {text[:40]!r} has {len(values)} values, not {len(self.sorts)}: it is forged"
-            )
-        field = self.sorts[self.index].field
-        value = values[self.index]
-        if value is None:
-            if not field.nullable:
-                raise CursorError(f"cursor {text[:40]!r} lacks {field.name}: it is forged")
-            return None
-        return from_key(
-            value, field, CursorError(f"cursor {text[:40]!r} does not hold a {field.name}: it is forged")
+        return _values_of_cursor(self, text)
+
+
+# Each of the values is a parameter of its own.
+@lru_cache(maxsize=64)
+def _values_of_cursor(cursor: Cursor, text: str) -> tuple[object, ...]:
+    values = decode_keyset(text, cursor.order)
+    if len(values) != len(cursor.sorts):
+        raise CursorError(
+            f"cursor {text[:40]!r} has {len(values)} values, not {len(cursor.sorts)}: it is forged"
         )
+    return tuple(
+        _value_of_cursor(value, sort.field, text) for value, sort in zip(values, cursor.sorts, strict=True)
+    )
+
+
+def _value_of_cursor(value: CursorValue, field: Field, text: str) -> object:
+    if value is None:
+        if not field.nullable:
+            raise CursorError(f"cursor {text[:40]!r} lacks {field.name}: it is forged")
+        return None
+    return from_key(value, field, partial(_forged_cursor, text, field))
+
+
+def _forged_cursor(text: str, field: Field) -> Exception:
+    return CursorError(f"cursor {text[:40]!r} does not hold a {field.name}: it is forged")
+
+
+@dataclass(frozen=True)
+class CursorParam:
+    """The index-th sort value of a keyset cursor."""
+
+    cursor: Cursor
+    index: int
+
+    def bind(self, variables: Variables) -> object:
+        return self.cursor.values(variables)[self.index]
+
+
+@dataclass(frozen=True, eq=False)
+class Identity:
+    """A global id that an operation is asked with: a value of each of `fields`."""
+
+    source: Source
+    entity: str
+    fields: tuple[Field, ...]
+
+    def values(self, variables: Variables) -> tuple[object, ...]:
+        """As the driver takes them. Raises NodeIdError."""
+        return _values_of_identity(self, str(read(self.source, variables)))
+
+
+@lru_cache(maxsize=64)
+def _values_of_identity(identity: Identity, text: str) -> tuple[object, ...]:
+    values = decode_id(text, identity.entity, len(identity.fields))
+    return tuple(
+        from_key(value, field, partial(_forged_id, text, field))
+        for value, field in zip(values, identity.fields, strict=True)
+    )
+
+
+def _forged_id(text: str, field: Field) -> Exception:
+    return NodeIdError(f"id {text[:40]!r} does not hold a {field.name}: it is forged")
 
 
 @dataclass(frozen=True)
 class IdentityParam:
     """The index-th identity value of a global id."""
 
-    source: Source
-    entity: str
-    fields: tuple[Field, ...]
+    identity: Identity
     index: int
 
     def bind(self, variables: Variables) -> object:
-        text = str(read(self.source, variables))
-        values = decode_id(text, self.entity, len(self.fields))
-        field = self.fields[self.index]
-        return from_key(
-            values[self.index],
-            field,
-            NodeIdError(f"id {text[:40]!r} does not hold a {field.name}: it is forged"),
-        )
+        return self.identity.values(variables)[self.index]
 
 
 @dataclass(frozen=True)
@@ -171,13 +212,13 @@ def is_storable_text(text: str) -> bool:
     return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
-def from_key(value: CursorValue, field: Field, forged: Exception) -> object:
-    """A value out of a cursor or id as the driver takes it; raises `forged` where it does not fit the column."""
+def from_key(value: CursorValue, field: Field, forged: Callable[[], Exception]) -> object:
+    """A value out of a cursor or id as the driver takes it; raises what `forged` makes where it does not fit the column."""
     kind = Kind.TEXT if isinstance(field.type, Choice) else field.type
     if kind is Kind.BOOL and isinstance(value, bool):
         return value
     if isinstance(value, bool):
-        raise forged
+        raise forged()
     if kind is Kind.TEXT and isinstance(value, str) and is_storable_text(value):
         return value
     if kind is Kind.DECIMAL and isinstance(value, str) and len(value) <= 200:
@@ -190,15 +231,15 @@ def from_key(value: CursorValue, field: Field, forged: Exception) -> object:
         try:
             return EPOCH + timedelta(microseconds=value)
         except OverflowError:
-            raise forged from None
-    raise forged
+            raise forged() from None
+    raise forged()
 
 
-def _decimal(text: str, forged: Exception) -> Decimal:
+def _decimal(text: str, forged: Callable[[], Exception]) -> Decimal:
     try:
         number = Decimal(text)
     except ArithmeticError:
-        raise forged from None
+        raise forged() from None
     if not number.is_finite() or abs(number.adjusted()) > 200:
-        raise forged
+        raise forged()
     return number

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from heliograph_graphql.entity import Bound, Entity, Relation
-from heliograph_graphql.parameters import CursorParam, LookupParam, ValueParam, sql_type
+from heliograph_graphql.parameters import Cursor, CursorParam, LookupParam, ValueParam, sql_type
 from heliograph_graphql.plan import All, Any_, Compare, Condition, Not, Operator, Page
 from heliograph_graphql.scratch import Scratch
 from heliograph_graphql.sql_text import quote, quote_table
@@ -109,8 +109,9 @@ class Conditions:
         """Rows behind the cursor in the page's order; missing values stand above all others."""
         assert page.after is not None
         terms = []
+        cursor = Cursor(page.after, page.order, page.sorts)
         for index, sort in enumerate(page.sorts):
-            param = CursorParam(page.after, page.order, page.sorts, index)
+            param = CursorParam(cursor, index)
             terms.append(
                 (f"{row}.{quote(sort.field.name)}", self._scratch.param(param, sql_type(sort.field)), sort)
             )

@@ -7,8 +7,10 @@ from functools import cache
 
 from heliograph_graphql.entity import Entity, Field, Relation
 from heliograph_graphql.parameters import (
+    Cursor,
     CursorParam,
     GivenParam,
+    Identity,
     IdentityParam,
     LimitParam,
     ValueParam,
@@ -107,10 +109,9 @@ class Rows:
         named: dict[str, str] = {}
         if root.identity is not None:
             fields = tuple(entity.by_column[name] for name in entity.identity)
+            identity = Identity(root.identity, entity.name, fields)
             for index, field in enumerate(fields):
-                named[field.name] = self._scratch.param(
-                    IdentityParam(root.identity, entity.name, fields, index), sql_type(field)
-                )
+                named[field.name] = self._scratch.param(IdentityParam(identity, index), sql_type(field))
             parts.extend(f"{table}.{quote(name)} = {value}" for name, value in named.items())
         row = self._scratch.alias()
         # What a whole identity names is one row.
@@ -244,7 +245,7 @@ class Rows:
         end = f"{order_by(page.sorts, table)} LIMIT {limit}"
         behind = "NULL"
         if page.entity.paged and page.after is not None:
-            lead = CursorParam(page.after, page.order, page.sorts, 0)
+            lead = CursorParam(Cursor(page.after, page.order, page.sorts), 0)
             behind = self._scratch.param(lead, sql_type(page.sorts[0].field))
         sources = matching(limit, behind) if page.entity.paged else matching()
         each = [f"SELECT {table}.* {rows}{after}{branch} {end}" for rows in sources for branch in branches]

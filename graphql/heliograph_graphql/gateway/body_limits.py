@@ -7,6 +7,7 @@ import asyncio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from heliograph_graphql.failures import TIMEOUT, TOO_LARGE
+from heliograph_graphql.gateway.connections import WHOLE
 from heliograph_graphql.gateway.refusal import Refusal
 
 
@@ -37,13 +38,11 @@ class BodyLimits:
             if whole:
                 # What comes behind the body is the client's leaving, which may take any time.
                 return await receive()
-            until = until or asyncio.get_running_loop().time() + self._timeout_s
-            try:
-                async with asyncio.timeout_at(until):
-                    message = await receive()
-            except TimeoutError:
-                text = f"the body did not come within {self._timeout_s:g} s: send it faster, or less"
-                raise _Refused(Refusal(text, TIMEOUT, 408, {"connection": "close"})) from None
+            if WHOLE in scope:
+                message = await receive()
+            else:
+                until = until or asyncio.get_running_loop().time() + self._timeout_s
+                message = await self._receive_by(until, receive)
             size += len(message.get("body", b""))
             whole = not message.get("more_body", False)
             if size > self._most:
@@ -55,3 +54,11 @@ class BodyLimits:
             await self._app(scope, limited, send)
         except _Refused as refused:
             await refused.refusal.send(scope, receive, send)
+
+    async def _receive_by(self, until: float, receive: Receive) -> Message:
+        try:
+            async with asyncio.timeout_at(until):
+                return await receive()
+        except TimeoutError:
+            text = f"the body did not come within {self._timeout_s:g} s: send it faster, or less"
+            raise _Refused(Refusal(text, TIMEOUT, 408, {"connection": "close"})) from None

@@ -27,6 +27,8 @@ CUT = Figure(
     "Connections that were closed for being too many, silent or slow.",
     ("reason",),
 )
+WHOLE = "heliograph.whole"
+"""Set in the scope of a request whose body has come to its end: whoever reads it waits for nobody."""
 _log = structlog.get_logger(__name__)
 
 
@@ -122,6 +124,11 @@ class _Bounded(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         first, self._first = self._first, None
         if first and not self.transport.is_closing():
             self._hear(first)
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        if self.cycle is not None:
+            self.cycle.scope[WHOLE] = True
 
     def _hear(self, data: bytes) -> None:
         super().data_received(data)
