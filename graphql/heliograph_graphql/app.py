@@ -11,6 +11,7 @@ from importlib import resources
 import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request as HttpRequest
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
@@ -25,6 +26,7 @@ from heliograph_graphql.event_stream import EventStreams
 from heliograph_graphql.executor import Executor
 from heliograph_graphql.failures import INTERNAL, STOPPING, show
 from heliograph_graphql.gateway.concurrency import RequestsAtOnce
+from heliograph_graphql.gateway.exact_path import ExactPath
 from heliograph_graphql.gateway.keys import Admission, KeyRing
 from heliograph_graphql.gateway.persisted import PersistedOperations, read_allowed
 from heliograph_graphql.gateway.rate_limits import RateLimits
@@ -42,6 +44,7 @@ from heliograph_graphql.websocket import Connection
 from heliograph_sql.database import Database
 from heliograph_sql.tail import Tail
 
+_ASKING = ("GET", "POST")
 _log = structlog.get_logger(__name__)
 
 
@@ -128,9 +131,8 @@ def create_app(
             await asyncio.gather(*live, return_exceptions=True)
 
     routes: list[BaseRoute] = [
-        # First, because what is asked most is looked for first.
-        Route("/graphql", endpoint, methods=["GET", "POST"]),
         Route("/", home),
+        Route("/graphql", endpoint, methods=_ASKING),
         WebSocketRoute("/graphql", websocket),
         WebSocketRoute("/ws", plain),
         Route("/ws", unrouted.upgrade),
@@ -146,7 +148,10 @@ def create_app(
     told_apart = {route.path for route in routes if isinstance(route, Route)}
     app = Starlette(
         routes=routes,
-        middleware=middlewares(settings, admission, limits, at_once, own, told_apart),
+        middleware=[
+            *middlewares(settings, admission, limits, at_once, own, told_apart),
+            Middleware(ExactPath, path="/graphql", methods=_ASKING, target=endpoint),
+        ],
         exception_handlers={Exception: _say_nothing, HTTPException: unrouted.tell},
         lifespan=lifespan,
     )

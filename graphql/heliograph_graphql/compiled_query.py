@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -38,38 +38,71 @@ class Compiled:
         )
 
 
-# By response key: a statement, a constant, or None for what Strawberry executes.
-CompiledQuery = dict[str, Compiled | Typename | None]
+@dataclass(frozen=True, eq=False)
+class CompiledQuery:
+    """items, by response key: a statement, a constant, or None for what Strawberry executes."""
 
+    items: Mapping[str, Compiled | Typename | None]
+
+    @cached_property
+    def alone(self) -> Compiled | None:
+        """The statement that answers it all: it is a snapshot by itself, where several need a transaction."""
+        items = [item for item in self.items.values() if not isinstance(item, Typename)]
+        if len(items) == 1 and items[0] is not None and not items[0].statement.looks_up:
+            return items[0]
+        return None
+
+    @cached_property
+    def is_numbered(self) -> bool:
+        """Whether nothing but commits changes the answer, so that it may be kept until the next one."""
+        return all(
+            isinstance(item, Typename) or (item is not None and item.is_numbered)
+            for item in self.items.values()
+        )
+
+    @cached_property
+    def characters(self) -> int:
+        """Text of its statements."""
+        known = [item for item in self.items.values() if isinstance(item, Compiled)]
+        return sum(
+            len(each.text) for item in known for each in (item.statement, item.window) if each is not None
+        )
+
+    @cached_property
+    def _frame(self) -> Sequence[str]:
+        """A response's text around what its statements give: a piece before each of them, and one behind the last."""
+        pieces = ['{"data":{']
+        for number, (key, item) in enumerate(self.items.items()):
+            pieces[-1] += f'{"," if number else ""}"{key}":'
+            if isinstance(item, Typename):
+                pieces[-1] += f'"{item.name}"'
+            else:
+                pieces.append("")
+        pieces[-1] += "}}"
+        return pieces
+
+    def body(self, texts: Sequence[str]) -> bytes:
+        """The response with the statements' texts in their order, where none is Strawberry's."""
+        first, *others = self._frame
+        return "".join([first, *(part for pair in zip(texts, others, strict=True) for part in pair)]).encode()
+
+
+# Where a row's stream stands; of events it is their table's.
 _STREAM_COLUMNS = ("stream", STREAM)
-"""Where a row's stream stands; of events it is their table's."""
 
 # Its columns change without a commit: who leads, and until when.
 _UNNUMBERED = "heliograph.streams"
 
 
-def is_alone(compiled: CompiledQuery) -> bool:
-    """Whether one statement answers it all: it is a snapshot by itself, where several need a transaction."""
-    items = [item for item in compiled.values() if not isinstance(item, Typename)]
-    return len(items) == 1 and items[0] is not None and not items[0].statement.looks_up
-
-
-def is_numbered(compiled: CompiledQuery) -> bool:
-    """Whether nothing but commits changes the answer, so that it may be kept until the next one."""
-    return all(
-        isinstance(item, Typename) or (item is not None and item.is_numbered) for item in compiled.values()
-    )
-
-
 def asked_streams(compiled: CompiledQuery, variables: Mapping[str, object]) -> Names | None:
     """The streams that the answer speaks of; None: all, as the fields that Strawberry executes do."""
-    return None if None in compiled.values() else streams_of(compiled, variables)
+    return None if None in compiled.items.values() else streams_of(compiled, variables)
 
 
 def streams_of(compiled: CompiledQuery, variables: Mapping[str, object]) -> Names | None:
     """The streams whose commits can change the answer; None: all, as they are now and later."""
     found: set[str] = set()
-    for item in compiled.values():
+    for item in compiled.items.values():
         if isinstance(item, Compiled):
             names = root_streams(item.root, variables)
             if names is None or not item.stays_inside:

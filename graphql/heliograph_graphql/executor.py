@@ -14,7 +14,7 @@ from graphql import GraphQLError, OperationType, execute
 
 from heliograph_core.errors import DatabaseError, HeliographError
 from heliograph_graphql.arrivals import Arrivals
-from heliograph_graphql.compiled_query import Compiled, CompiledQuery, asked_streams, is_alone, root_streams
+from heliograph_graphql.compiled_query import Compiled, CompiledQuery, asked_streams, root_streams
 from heliograph_graphql.conditions import source
 from heliograph_graphql.cost import most_live_rows, most_rows
 from heliograph_graphql.document import Documents, Operation, Variables
@@ -30,6 +30,7 @@ from heliograph_graphql.failures import (
     coded,
     http_status,
     is_outdated,
+    refuse,
     show,
     too_complex,
 )
@@ -86,6 +87,8 @@ class Answer:
     version: str | None = None
 
 
+_NEEDS_SOCKET = "subscriptions need a WebSocket (graphql-transport-ws) on this address, or the header accept: text/event-stream"
+_NULL = "null"
 _COMMITS = f"SELECT {load('graphql.sql')['commits']}"
 
 Snapshot = Callable[[], AbstractAsyncContextManager[Any]]
@@ -186,21 +189,16 @@ class Executor:
         try:
             operation = self.documents.operation(request.query, request.operation_name)
             if operation.kind is OperationType.SUBSCRIPTION:
-                raise RequestError(
-                    [
-                        coded(
-                            "subscriptions need a WebSocket (graphql-transport-ws) on this address, "
-                            "or the header accept: text/event-stream",
-                            BAD_INPUT,
-                        )
-                    ]
-                )
+                raise refuse(_NEEDS_SOCKET, BAD_INPUT)
             variables = self.documents.variables(operation, request.variables)
             compiled = self.compiled(operation, variables)
-            slot = self.documents.min_slot(operation, variables)
-            if slot is not None:
-                await self.arrivals.wait(slot, asked_streams(compiled, variables.values))
+            if operation.min_slot is not None:
+                slot = self.documents.min_slot(operation, variables)
+                if slot is not None:
+                    await self.arrivals.wait(slot, asked_streams(compiled, variables.values))
             async with asyncio.timeout(self.settings.operation_timeout_s):
+                if compiled.alone is not None:
+                    return await self._run_alone(operation, variables, request, compiled, compiled.alone)
                 return await self._run(operation, variables, request, compiled)
         except TimeoutError:
             return _refusal([coded(TOO_LONG, TIMEOUT)], 503)
@@ -272,8 +270,8 @@ class Executor:
         if known is None:
             roots = edition.compiler.query(operation, variables)
             self._check_cost(roots, variables)
-            known = {name: self._compile(root, variables) for name, root in roots.items()}
-            edition.plans.put(key, known, len(repr(key)) + _characters(known))
+            known = CompiledQuery({name: self._compile(root, variables) for name, root in roots.items()})
+            edition.plans.put(key, known, len(repr(key)) + known.characters)
         return known
 
     def _compile(self, root: Root | Typename | None, variables: Variables) -> Compiled | Typename | None:
@@ -288,31 +286,33 @@ class Executor:
     async def _run(
         self, operation: Operation, variables: Variables, request: Request, compiled: CompiledQuery
     ) -> Answer:
+        """An operation of several statements, or of what Strawberry executes."""
         bound = {
             key: bind_asked(item.statement.params, variables.values)
-            for key, item in compiled.items()
+            for key, item in compiled.items.items()
             if isinstance(item, Compiled)
         }
-        texts = {key: f'"{item.name}"' for key, item in compiled.items() if isinstance(item, Typename)}
-        if not bound and len(texts) < len(compiled):
-            return await self._strawberry(operation, request.variables, Context(_raw(texts), self.snapshot))
-        if is_alone(compiled):
-            return await self._run_alone(operation, variables, request, compiled, bound, texts)
+        raw = {
+            key: Raw(f'"{item.name}"') for key, item in compiled.items.items() if isinstance(item, Typename)
+        }
+        if not bound:
+            return await self._strawberry(operation, request.variables, Context(raw, self.snapshot))
         async with self._moment() as (connection, commits):
             found = self.responses.look_up(operation, variables, compiled, commits, self.revision)
             if request.held and found.version is not None and found.version in request.held:
                 return Answer(b"", 304, found.version)
             if found.body is not None:
                 return Answer(found.body, version=found.version)
-            for key, item in compiled.items():
+            texts = []
+            for key, item in compiled.items.items():
                 if isinstance(item, Compiled):
                     row = await self._row(connection, item, variables, bound[key])
-                    texts[key] = row[0] or "null"
-            if len(texts) < len(compiled):
-                return await self._strawberry(
-                    operation, request.variables, Context(_raw(texts), self.snapshot, connection)
-                )
-        return self._kept(found, compiled, texts)
+                    texts.append(row[0] or _NULL)
+            if None in compiled.items.values():
+                raw |= {key: Raw(text) for key, text in zip(bound, texts, strict=True)}
+                context = Context(raw, self.snapshot, connection)
+                return await self._strawberry(operation, request.variables, context)
+        return self._kept(found, compiled.body(texts))
 
     async def _run_alone(
         self,
@@ -320,34 +320,30 @@ class Executor:
         variables: Variables,
         request: Request,
         compiled: CompiledQuery,
-        bound: Mapping[str, Sequence[object]],
-        texts: dict[str, str],
+        item: Compiled,
     ) -> Answer:
         """An operation whose answer is one statement's: that sees one moment by itself, and says at which commits it stands."""
+        values = bind_asked(item.statement.params, variables.values)
+        versioned = request.held is not None or self.responses.keeps
         async with self._readers.acquire() as connection:
-            if request.held or self.responses.holds(operation, variables):
+            if request.held or (versioned and self.responses.holds(operation, variables)):
                 commits = dict(await connection.fetchval(_COMMITS))
                 found = self.responses.look_up(operation, variables, compiled, commits, self.revision)
                 if request.held and found.version is not None and found.version in request.held:
                     return Answer(b"", 304, found.version)
                 if found.body is not None:
                     return Answer(found.body, version=found.version)
-            ((key, values),) = bound.items()
-            item = compiled[key]
-            assert isinstance(item, Compiled)
-            versioned = request.held is not None or self.responses.keeps
             row = await self._row(connection, item, variables, values, versioned=versioned)
-        texts[key] = row[0] or "null"
+        body = compiled.body((row[0] or _NULL,))
         if not versioned:
-            return Answer(_body(compiled, texts))
+            return Answer(body)
         commits = dict(row[1])
         found = self.responses.look_up(operation, variables, compiled, commits, self.revision, made=True)
-        return self._kept(found, compiled, texts)
+        return self._kept(found, body)
 
-    def _kept(self, found: Found, compiled: CompiledQuery, texts: Mapping[str, str]) -> Answer:
-        answer = Answer(_body(compiled, texts), version=found.version)
-        self.responses.keep(found, answer.body)
-        return answer
+    def _kept(self, found: Found, body: bytes) -> Answer:
+        self.responses.keep(found, body)
+        return Answer(body, version=found.version)
 
     async def _row(
         self,
@@ -359,26 +355,28 @@ class Executor:
         versioned: bool = False,
     ) -> Any:
         """What a root field's statement returns: JSON text, and where `versioned` the commits that it stands at."""
-        row = await self._newest(connection, item, variables, versioned=versioned)
-        if row is None:
-            values = await looked_up(connection, item.statement, bound) if item.statement.looks_up else bound
-            if item.statement.past is not None:
+        if item.window is not None:
+            row = await self._newest(connection, item.window, variables, versioned=versioned)
+            if row is not None:
+                return row
+        statement, values = item.statement, bound
+        if statement.looks_up:
+            values = await looked_up(connection, statement, bound)
+            if statement.past is not None:
                 asked = root_streams(item.root, variables.values)
-                given = await read_past(connection, item.statement.past, variables.values, asked)
-                values = bind_given(item.statement.params, values, given)
-            text = item.statement.with_commits if versioned else item.statement.text
-            row = await connection.fetchrow(text, *values)
-        return row
+                given = await read_past(connection, statement.past, variables.values, asked)
+                values = bind_given(statement.params, values, given)
+        return await connection.fetchrow(statement.with_commits if versioned else statement.text, *values)
 
-    async def _newest(self, connection: Any, item: Compiled, variables: Variables, *, versioned: bool) -> Any:
+    async def _newest(
+        self, connection: Any, window: Statement, variables: Variables, *, versioned: bool
+    ) -> Any:
         """The same out of the newest rows, where they are enough; a hypertable reads few chunks for it."""
-        if item.window is None:
-            return None
-        for start in await self.windows.starts(connection, item.window, variables.values):
+        for start in await self.windows.starts(connection, window, variables.values):
             given = {**variables.values, WINDOW: start}
-            bound = [param.bind(given) for param in item.window.params]
-            bound = await looked_up(connection, item.window, bound)
-            text = item.window.with_commits if versioned else item.window.text
+            bound = [param.bind(given) for param in window.params]
+            bound = await looked_up(connection, window, bound)
+            text = window.with_commits if versioned else window.text
             row = await connection.fetchrow(text, *bound)
             if row[0] is not None:
                 return row
@@ -447,20 +445,6 @@ async def looked_up(connection: Any, statement: Statement, bound: Sequence[objec
         await connection.fetchval(queries[param.query], value) if isinstance(param, LookupParam) else value
         for param, value in zip(statement.params, bound, strict=True)
     ]
-
-
-def _body(compiled: CompiledQuery, texts: Mapping[str, str]) -> bytes:
-    members = ",".join(f'"{key}":{texts[key]}' for key in compiled)
-    return f'{{"data":{{{members}}}}}'.encode()
-
-
-def _characters(compiled: CompiledQuery) -> int:
-    known = [item for item in compiled.values() if isinstance(item, Compiled)]
-    return sum(len(each.text) for item in known for each in (item.statement, item.window) if each is not None)
-
-
-def _raw(texts: Mapping[str, str]) -> dict[str, Raw]:
-    return {key: Raw(text) for key, text in texts.items()}
 
 
 def _refusal(errors: list[dict[str, Any]], status: int) -> Answer:

@@ -13,6 +13,9 @@ from heliograph_core.errors import HeliographError
 IdValue = str | int
 PREFIX = "n"
 _MOST = 2048
+_PREFIX = PREFIX.encode()
+_STANDARD = bytes.maketrans(b"-_", b"+/")
+_values = msgspec.json.Decoder(list[str | int]).decode
 
 
 class NodeIdError(HeliographError):
@@ -41,13 +44,14 @@ def _read(text: str) -> tuple[str, tuple[IdValue, ...]]:
     try:
         if len(text) > _MOST:
             raise ValueError
-        raw = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        if raw[:1] != PREFIX.encode():
+        raw = binascii.a2b_base64(
+            text.encode("ascii").translate(_STANDARD) + b"=" * (-len(text) % 4), strict_mode=True
+        )
+        made_for, *values = _values(raw[1:])
+        if raw[:1] != _PREFIX or not isinstance(made_for, str):
             raise ValueError
-        made_for, *values = msgspec.json.decode(raw[1:], type=list[str | int])
-        msgspec.convert(made_for, str)
     except (binascii.Error, ValueError, msgspec.MsgspecError):
         raise NodeIdError(
             f"id {text[:40]!r} is not one of this server's: pass an id exactly as it was received"
         ) from None
-    return str(made_for), tuple(values)
+    return made_for, tuple(values)

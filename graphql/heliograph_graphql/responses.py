@@ -11,7 +11,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
 from heliograph_graphql.cache import BoundedCache
-from heliograph_graphql.compiled_query import CompiledQuery, is_numbered, streams_of
+from heliograph_graphql.compiled_query import CompiledQuery, streams_of
 from heliograph_graphql.document import Operation, Variables
 
 Commits = Mapping[str, str]
@@ -66,7 +66,7 @@ class Responses:
         """What is known of the answer in a snapshot that stands at `commits`. revision: of the schema. made: it is there already,
         and not asked for.
         """
-        if not is_numbered(compiled):
+        if not compiled.is_numbered:
             return _NOT_KEPT
         names = streams_of(compiled, variables.values)
         stands_at = (

@@ -14,7 +14,15 @@ from heliograph_core.errors import DatabaseError, DatabaseUnavailable
 # serialization failure, deadlock. https://www.postgresql.org/docs/current/errcodes-appendix.html
 _UNAVAILABLE_CLASSES = frozenset({"08", "53", "57"})
 _UNAVAILABLE_CODES = frozenset({"40001", "40P01", "40003", "55P03", "25P03"})
-_NO_SUCH_DATABASE = "3D000"
+DRIVER_ERRORS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    psycopg.Error,
+    OSError,
+    TimeoutError,
+)
+"""What asyncpg and psycopg raise."""
 
 
 def is_unavailable(sqlstate: str | None) -> bool:
@@ -29,14 +37,7 @@ def driver_errors(doing: str) -> Iterator[None]:
     """Inside, errors of asyncpg and psycopg leave as DatabaseError or DatabaseUnavailable: `<doing>: <reason>`."""
     try:
         yield
-    except (
-        asyncpg.PostgresError,
-        asyncpg.InterfaceError,
-        asyncpg.InternalClientError,
-        psycopg.Error,
-        OSError,
-        TimeoutError,
-    ) as error:
+    except DRIVER_ERRORS as error:
         raise wrap(doing, error) from error
 
 

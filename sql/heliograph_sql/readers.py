@@ -6,14 +6,14 @@ Their settings make every statement a read-only snapshot of its own, bounded in 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 from typing import Any
 
 import asyncpg
 
 from heliograph_core.errors import DatabaseUnavailable
-from heliograph_sql.failure import driver_errors
+from heliograph_sql.failure import DRIVER_ERRORS, wrap
 from heliograph_sql.queries import load
 from heliograph_sql.settings import DatabaseSettings
 
@@ -50,42 +50,47 @@ class Readers:
         self._free: list[Any] = []
         self._waiting = 0
 
-    @asynccontextmanager
-    async def acquire(self) -> AsyncIterator[Any]:
+    def acquire(self, timeout_s: float | None = None) -> AbstractAsyncContextManager[Any]:
         """An asyncpg connection for the time of the block. Several statements that must see one moment need a transaction.
 
-        Raises DatabaseUnavailable where none becomes free in time; driver errors inside leave as DatabaseError.
+        timeout_s: how long to wait for one, if less than acquire_timeout_s. Raises DatabaseUnavailable where none becomes free in
+        time; driver errors inside leave as DatabaseError.
         """
-        with driver_errors(f"database {self._place}"):
-            connection = await self._take()
-            whole = False
-            try:
-                yield connection
-                whole = _is_whole(connection)
-            finally:
-                if whole and not self._waiting and not self._closed:
-                    # The pool would spend a task on taking it back, and as much on giving it out again.
-                    self._free.append(connection)
-                else:
-                    await self._pool.release(connection)
+        return _Borrowed(self, timeout_s)
 
-    async def _take(self) -> Any:
+    async def take(self, timeout_s: float | None = None) -> Any:
+        """The same for those who give it back themselves. Driver errors leave as they are."""
         while self._free:
             connection = self._free.pop()
-            if _is_whole(connection):
+            if _is_open(connection):
                 return connection
             await self._pool.release(connection)
         pool = await self._open() if self._pool is None or self._closed else self._pool
+        most = self._settings.acquire_timeout_s
+        timeout_s = most if timeout_s is None else max(0.0, min(most, timeout_s))
         self._waiting += 1
         try:
-            return await pool.acquire(timeout=self._settings.acquire_timeout_s)
+            return await pool.acquire(timeout=timeout_s)
         except TimeoutError:
             raise DatabaseUnavailable(
                 f"database {self._place}: no connection became free within "
-                f"{self._settings.acquire_timeout_s} s: raise pool_max ({self._settings.pool_max}) or lower the load"
+                f"{timeout_s:g} s: raise pool_max ({self._settings.pool_max}) or lower the load"
             ) from None
         finally:
             self._waiting -= 1
+
+    async def give_back(self, connection: Any, *, in_order: bool) -> None:
+        """in_order: whether nothing went wrong with it."""
+        if in_order and not self._waiting and not self._closed and _is_as_it_was(connection):
+            # The pool would spend a task on taking it back, and as much on giving it out again.
+            self._free.append(connection)
+        else:
+            await self._pool.release(connection)
+
+    @property
+    def place(self) -> str:
+        """Host and database name, for messages."""
+        return self._place
 
     async def _open(self) -> Any:
         async with self._opening:
@@ -127,13 +132,44 @@ class Readers:
             self._pool.terminate()
 
 
-def _is_whole(connection: Any) -> bool:
-    """Whether it can be used again as it is."""
+class _Borrowed:
+    """One connection for the time of a block. Not a generator, which takes as long as a small query's way to the server."""
+
+    __slots__ = ("_connection", "_readers", "_timeout_s")
+
+    def __init__(self, readers: Readers, timeout_s: float | None) -> None:
+        self._readers = readers
+        self._timeout_s = timeout_s
+
+    async def __aenter__(self) -> Any:
+        try:
+            self._connection = await self._readers.take(self._timeout_s)
+        except DRIVER_ERRORS as error:
+            raise wrap(f"database {self._readers.place}", error) from error
+        return self._connection
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        try:
+            await self._readers.give_back(self._connection, in_order=kind is None)
+            if isinstance(error, DRIVER_ERRORS):
+                raise error
+        except DRIVER_ERRORS as failed:
+            raise wrap(f"database {self._readers.place}", failed) from failed
+
+
+def _is_open(connection: Any) -> bool:
     try:
-        return not (connection.is_closed() or connection.is_in_transaction())
+        return not connection.is_closed()
     except asyncpg.InterfaceError:
         # The server ended it, and the pool has taken it back.
         return False
+
+
+def _is_as_it_was(connection: Any) -> bool:
+    """Whether it can be used again as it is."""
+    return _is_open(connection) and not connection.is_in_transaction()
 
 
 async def _plan_once(connection: Any) -> None:

@@ -415,7 +415,7 @@ async def test_a_page_reads_few_more_rows_than_it_shows(program: EventProgram) -
         '{ events(stream: "dex", first: 5, where: {slot: {eq: "130"}}) { nodes { name data } } }',
     ):
         operation = executor.documents.operation(text, None)
-        (item,) = executor.compiled(operation, executor.documents.variables(operation, {})).values()
+        (item,) = executor.compiled(operation, executor.documents.variables(operation, {})).items.values()
         assert isinstance(item, Compiled)
         bound = [param.bind({}) for param in item.statement.params]
         async with program.database.acquire() as connection, connection.transaction():

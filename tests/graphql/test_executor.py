@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from heliograph_core.cursor import encode_keyset
-from heliograph_graphql.compiled_query import Compiled, is_alone
+from heliograph_graphql.compiled_query import Compiled
 from heliograph_graphql.executor import Answer, Executor, Request
 from heliograph_graphql.node_id import encode_id
 from heliograph_graphql.settings import ApiSettings
@@ -497,7 +497,7 @@ async def test_every_connection_says_through_which_slot_it_is_complete_in_the_st
             f"{{ {entity.root}(first: 1{required}) {{ completeThrough {{ slot }} nodes {{ __typename }} }} }}"
         )
         operation = executor.documents.operation(text, None)
-        (compiled,) = executor.compiled(operation, executor.documents.variables(operation, {})).values()
+        (compiled,) = executor.compiled(operation, executor.documents.variables(operation, {})).items.values()
         assert isinstance(compiled, Compiled)
         text = compiled.statement.text.replace('"', "")
         table = {"candles": "recent_candles", "pnl_buckets": "perps.position_changes"}.get(
@@ -523,8 +523,8 @@ async def test_a_node_is_one_statement_of_its_type(ledger: Any, executor: Execut
         (row,) = listed["data"][root]["nodes"]
         operation = executor.documents.operation(text, None)
         compiled = executor.compiled(operation, executor.documents.variables(operation, row))
-        item = compiled["node"]
-        assert is_alone(compiled) and isinstance(item, Compiled) and item.root.entity.table == expected
+        item = compiled.items["node"]
+        assert compiled.alone is item and isinstance(item, Compiled) and item.root.entity.table == expected
         found[root] = (await ask(executor, text, **row))["data"]["node"]
     assert found == {
         "trades": {"__typename": "Trade", "price": "150.25"},

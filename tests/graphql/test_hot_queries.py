@@ -178,7 +178,7 @@ async def read_whole(executor: Watching, name: str) -> list[str]:
     given = dict(variables) | ({"after": await cursor(executor)} if "$after" in text else {})
     operation = executor.documents.operation(text, None)
     coerced = executor.documents.variables(operation, given)
-    (item,) = executor.compiled(operation, coerced).values()
+    (item,) = executor.compiled(operation, coerced).items.values()
     assert isinstance(item, Compiled)
     statement = item.window or item.statement
     past = {STREAMS: ["godark"], SLOTS: [HELD[1] * SLOTS_A_DAY], FOLDED: "[]"}

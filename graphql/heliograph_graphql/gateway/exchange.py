@@ -88,6 +88,7 @@ class Exchanges:
         self._figures = figures
         self._routes = frozenset(routes)
         self._access_log = access_log
+        self._log: Any = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -109,8 +110,11 @@ class Exchanges:
             self._figures.answered(route, scope["method"], exchange.status, seconds)
         if not self._access_log or path in _QUIET:
             return
+        if self._log is None:
+            # Bound once, and not before logging is set up: binding takes longer than a line that the level leaves out.
+            self._log = _log.bind()
         caller = caller_of(scope)
-        _log.info(
+        self._log.info(
             "request",
             method=scope.get("method", "WEBSOCKET"),
             path=path[:200],

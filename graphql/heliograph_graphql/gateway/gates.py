@@ -38,7 +38,9 @@ class Gates:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        refusal = await self._admission.admit(scope) or await self._spend(scope)
+        refusal = await self._admission.admit(scope)
+        if refusal is None and self._limits.bounds(caller_of(scope)):
+            refusal = await self._spend(scope)
         if refusal is not None:
             await refusal.send(scope, receive, send)
             return

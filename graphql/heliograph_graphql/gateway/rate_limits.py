@@ -22,6 +22,10 @@ class RateLimits:
         self._settings = settings
         self._bad_keys = RateLimitItemPerMinute(settings.bad_keys_per_minute)
 
+    def bounds(self, caller: Caller) -> bool:
+        """Whether there is a limit to what the caller may ask."""
+        return caller.key is not None or self._settings.address_requests_per_minute is not None
+
     async def spend(self, caller: Caller) -> tuple[Refusal | None, dict[str, str]]:
         """Counts one request: why it is refused, if it is, and the headers that tell what is left."""
         limits = [(who, RateLimitItemPerMinute(most)) for who, most in self._limits(caller)]
