@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,7 @@ from heliograph_graphql.plan import Sort, Source, read
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INT64 = 2**63
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 SQL_TYPES: Mapping[Kind, str] = {
     Kind.TEXT: "text",
@@ -209,7 +211,7 @@ def storable(value: object) -> object:
 
 
 def is_storable_text(text: str) -> bool:
-    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
+    return "\0" not in text and (text.isascii() or _SURROGATE.search(text) is None)
 
 
 def from_key(value: CursorValue, field: Field, forged: Callable[[], Exception]) -> object:

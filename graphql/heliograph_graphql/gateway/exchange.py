@@ -33,13 +33,15 @@ RawHeader = tuple[bytes, bytes]
 class Exchange:
     """One request and its answer. headers: what the answer's head gets besides its own; whoever adds to it does so before."""
 
-    __slots__ = ("_send", "began", "headers", "request_id", "settled_at", "size", "status")
+    __slots__ = ("_send", "began", "headers", "request_id", "settled_at", "size", "status", "varies")
 
     def __init__(self, scope: Scope, send: Send) -> None:
         given = header(scope, REQUEST_ID)
         # An id that could not be a word of a log line is replaced.
         self.request_id = given if given and _GIVEN.fullmatch(given) else f"{_numbers.getrandbits(64):016x}"
         self.headers: list[RawHeader] = [(REQUEST_ID.encode(), self.request_id.encode())]
+        self.varies: list[bytes] = []
+        """Names of request headers that the answer depends on, besides those that it says itself."""
         # Stands where the application raises before it answers: the server then answers 500.
         self.status = 500
         self.size = 0
@@ -64,6 +66,8 @@ class Exchange:
 
     def _begin(self, message: Message) -> None:
         headers = message["headers"] = [*message.get("headers", ()), *self.headers]
+        if self.varies and message["type"] == "http.response.start":
+            headers.append((b"vary", b", ".join(self.varies)))
         if any(name == b"content-type" and value.startswith(_ENDLESS) for name, value in headers):
             self.settled_at = time.monotonic()
 

@@ -15,12 +15,12 @@ class WhereAsked:
     def __init__(self, app: ASGIApp, name: str, middleware: Middleware) -> None:
         self._app = app
         self._name = name
-        self._varies = (b"vary", name.title().encode())
+        self._varies = name.title().encode()
         self._around = middleware.cls(app, *middleware.args, **middleware.kwargs)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and header(scope, self._name) is None:
-            exchange_of(scope).headers.append(self._varies)
+            exchange_of(scope).varies.append(self._varies)
             await self._app(scope, receive, send)
         else:
             await self._around(scope, receive, send)

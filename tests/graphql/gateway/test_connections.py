@@ -148,3 +148,22 @@ async def test_a_stop_lets_a_request_finish(servers: Any, database: Any, dial: D
             assert not asked.done() and not stopping.done()
         assert (await asked).status_code == 200
         await stopping
+
+
+async def test_a_body_that_stays_away_is_given_up_and_one_that_comes_in_pieces_is_not(
+    servers: Any, dial: Dial
+) -> None:
+    server = await servers.start(gateway=GatewaySettings(body_timeout_s=1.0))
+    body = b'{"query": "{ __typename }"}'
+    head = b"POST /graphql HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+    request = head + b"Content-Length: %d\r\n\r\n" % len(body)
+    reader, writer = await dial(server.port, request + body)
+    assert (await reader.readuntil(b'"Query"}}')).startswith(b"HTTP/1.1 200")
+    # The same connection, so that nothing is left over of the request whose body was there at once.
+    writer.write(request + body[:10])
+    await asyncio.sleep(0.3)
+    writer.write(body[10:])
+    assert (await reader.readuntil(b'"Query"}}')).startswith(b"HTTP/1.1 200")
+    writer.write(request + body[:10])
+    refused = await asyncio.wait_for(reader.read(), 10)
+    assert refused.startswith(b"HTTP/1.1 408") and b"TIMEOUT" in refused

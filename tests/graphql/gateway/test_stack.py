@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -60,6 +61,27 @@ async def test_a_browser_may_read_what_it_needs(http: httpx2.AsyncClient) -> Non
     for name in ("etag", "link", "retry-after", "x-request-id", "heliograph-next"):
         assert name in exposed
     assert response.headers["access-control-allow-origin"] == "*"
+
+
+async def test_caches_are_told_what_an_answer_depends_on(http: httpx2.AsyncClient) -> None:
+    """Also where the request has not sent it: another one may."""
+    for origin, encoding in itertools.product((None, "https://a.example"), (None, "gzip", "br")):
+        sent = {"origin": origin, "accept-encoding": encoding}
+        request = http.build_request("GET", "/schema.graphql")
+        for name, value in sent.items():
+            request.headers.pop(name, None)
+            if value is not None:
+                request.headers[name] = value
+        response = await http.send(request)
+        varies = {name.strip().lower() for name in response.headers["vary"].split(",")}
+        assert {"accept-encoding", "origin"} <= varies, sent
+
+
+async def test_other_methods_of_the_path_that_is_asked_most(http: httpx2.AsyncClient) -> None:
+    refused = await http.put("/graphql", json={})
+    assert refused.status_code == 405 and {"GET", "POST"} <= set(refused.headers["allow"].split(", "))
+    asked = await http.request("HEAD", "/graphql?query={__typename}")
+    assert asked.status_code == 200 and asked.headers["x-request-id"]
 
 
 async def test_a_defect_shows_nothing_of_what_it_was(
