@@ -4,7 +4,8 @@ benchmarks/peers/database.py says on which server. HELIOGRAPH_BENCH_ROWS is the 
 tables (20000: 32 million in a year). The three databases are asked in turn, so that whatever else the machine does
 meets all of them alike, and medians are compared. A ratio is the time over 7 days by the time over 365: 1 means that
 age costs nothing, 0.67 that a query takes 1.5 times as long. A month of candles over 7 days has 7 days of them, so
-there is a week of candles too, which has as many rows everywhere.
+there is a week of candles too, which has as many rows everywhere. Beside them stand the same candles
+in a plain table, read by its primary key: what the rows alone cost to be found, sent and decoded.
 """
 
 from __future__ import annotations
@@ -60,6 +61,10 @@ CANDLES: Mapping[str, str] = {
     "of_candles_view": "SELECT * FROM perps.candles_1h WHERE market = $1 AND price_kind = 'trade' AND bucket >= $2 "
     "AND bucket < $3 ORDER BY bucket",
 }
+# What the candles are held against, the same rows without anything to compute: a floor, no query of ours.
+PLAIN_ROWS: Mapping[str, str] = {
+    "of_plain_rows": "SELECT * FROM plain_candles WHERE market = $1 AND bucket >= $2 AND bucket < $3 ORDER BY bucket",
+}
 SPANS: Mapping[str, int] = {"week": 7, "month": 30}
 """Days of candles."""
 # Room for what is asked often, as a server of such a size would have.
@@ -91,6 +96,7 @@ def load(url: str, days: int) -> None:
     asyncio.run(_fill(url, days))
     asyncio.run(_roll_up(url))
     with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(_statements()["add_plain_candles"].encode())
         connection.execute("VACUUM ANALYZE")
     print(f"growth: {days} days on {tier.label} in {time.perf_counter() - started:.0f} s", file=sys.stderr)
 
@@ -104,7 +110,7 @@ async def _fill(url: str, days: int) -> None:
     connection = await asyncpg.connect(url)
     try:
         for name, statement in _statements().items():
-            if name != "count_rows":
+            if name not in ("add_plain_candles", "count_rows"):
                 given = [value for value, mark in ((days, "$1"), (TRADES_A_DAY, "$2")) if mark in statement]
                 await connection.execute(statement, *given)
     finally:
@@ -142,7 +148,7 @@ async def ask(urls: Mapping[int, str]) -> dict[str, dict[int, float]]:
                     taken = await _ask_api(executor, name, text, _variables(days, number))
                     found.setdefault(name, {}).setdefault(days, []).append(taken)
             for span, length in SPANS.items():
-                for name, statement in CANDLES.items():
+                for name, statement in {**CANDLES, **PLAIN_ROWS}.items():
                     for days, database in databases.items():
                         taken = await _ask_candles(database, statement, days, length, number)
                         found.setdefault(f"{span}_{name}", {}).setdefault(days, []).append(taken)
@@ -177,12 +183,14 @@ async def _ask_candles(database: Database, statement: str, days: int, length: in
 def report(measured: Mapping[str, Mapping[int, float]], rows: int) -> None:
     """Prints a line a query, and the JSON object."""
     ratios: dict[str, float] = {}
+    floors: dict[str, float] = {}
     figures: dict[str, float] = {"rows": rows, "trades_a_day": TRADES_A_DAY}
     for name, times in measured.items():
-        ratios[name] = round(times[DAYS[0]] / times[DAYS[-1]], 2)
+        of = floors if name.endswith(tuple(PLAIN_ROWS)) else ratios
+        of[name] = round(times[DAYS[0]] / times[DAYS[-1]], 2)
         figures |= {f"{name}_{days}d_ms": round(value * 1000, 2) for days, value in times.items()}
         print(f"{name}: " + ", ".join(f"{days} days {value * 1000:.2f} ms" for days, value in times.items()))
-    print(json.dumps({"bench": "growth", "ratios": ratios, "figures": figures}))
+    print(json.dumps({"bench": "growth", "ratios": ratios, "floors": floors, "figures": figures}))
 
 
 def _variables(days: int, number: int) -> dict[str, object]:

@@ -82,6 +82,12 @@ SELECT 'growth', to_timestamp(1700000000 + q * 900), q * $2::bigint / 96, 3, m, 
     'market' || m, 'pyth', 100 + m, to_timestamp(1700000000 + q * 900)
 FROM generate_series(0, $1::bigint * 96 - 1) q CROSS JOIN generate_series(0, 19) m;
 
+-- name: add_plain_candles
+-- Once all is rolled up: the candles of an hour as rows of a plain table.
+CREATE TABLE plain_candles AS
+SELECT * FROM perps.candles_1h WHERE price_kind = 'trade' ORDER BY market, bucket;
+ALTER TABLE plain_candles ADD PRIMARY KEY (market, bucket, stream);
+
 -- name: count_rows
 SELECT (SELECT count(*) FROM perps.trades) + (SELECT count(*) FROM perps.funding_payments)
     + (SELECT count(*) FROM perps.funding_rates) + (SELECT count(*) FROM perps.oracle_prices)

@@ -153,37 +153,12 @@ CREATE FUNCTION heliograph_rollup.candles_beside(width interval, stale tstzrange
 CREATE FUNCTION heliograph_rollup.candles_between(width interval, of_stream text, first_time timestamp with time zone, end_time timestamp with time zone, planned_first timestamp with time zone DEFAULT '-infinity'::timestamp with time zone, planned_end timestamp with time zone DEFAULT 'infinity'::timestamp with time zone) RETURNS TABLE(market text, price_kind text, bucket timestamp with time zone, open numeric, high numeric, low numeric, close numeric, volume numeric, quote numeric, points bigint)
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
-    -- The least and the greatest pair by place carry the first and the last price: PostgreSQL has no first(). Each table
-    -- is grouped for itself: rows that are put together before open every chunk of each, whatever the bounds are.
-    SELECT market, 'trade', heliograph_rollup.bucket_of(width, block_time),
-        (min(ARRAY[heliograph_rollup.place(slot, tx_index, ordinal, part), price]))[2],
-        max(price), min(price),
-        (max(ARRAY[heliograph_rollup.place(slot, tx_index, ordinal, part), price]))[2],
-        sum(size), sum(quote), count(*)
-    FROM perps.trades
-    WHERE stream = of_stream AND block_time >= first_time AND block_time < end_time
-      AND block_time >= planned_first AND block_time < planned_end
-    GROUP BY market, 3
+    -- Each table is grouped for itself: rows that are put together before open every chunk of each, whatever the bounds are.
+    SELECT c.* FROM heliograph_rollup.trade_candles_between(width, of_stream, first_time, end_time, planned_first, planned_end) AS c
     UNION ALL
-    SELECT market, 'mark', heliograph_rollup.bucket_of(width, block_time),
-        (min(ARRAY[heliograph_rollup.place(slot, tx_index, ordinal, part), mark_price]))[2],
-        max(mark_price), min(mark_price),
-        (max(ARRAY[heliograph_rollup.place(slot, tx_index, ordinal, part), mark_price]))[2],
-        0::numeric, 0::numeric, count(*)
-    FROM perps.funding_rates
-    WHERE stream = of_stream AND block_time >= first_time AND block_time < end_time
-      AND block_time >= planned_first AND block_time < planned_end AND mark_price IS NOT NULL
-    GROUP BY market, 3
+    SELECT c.* FROM heliograph_rollup.mark_candles_between(width, of_stream, first_time, end_time, planned_first, planned_end) AS c
     UNION ALL
-    SELECT market, 'oracle', heliograph_rollup.bucket_of(width, block_time),
-        (min(ARRAY[heliograph_rollup.place(slot, tx_index, ordinal, part), price]))[2],
-        max(price), min(price),
-        (max(ARRAY[heliograph_rollup.place(slot, tx_index, ordinal, part), price]))[2],
-        0::numeric, 0::numeric, count(*)
-    FROM perps.oracle_prices
-    WHERE stream = of_stream AND block_time >= first_time AND block_time < end_time
-      AND block_time >= planned_first AND block_time < planned_end
-    GROUP BY market, 3
+    SELECT c.* FROM heliograph_rollup.oracle_candles_between(width, of_stream, first_time, end_time, planned_first, planned_end) AS c
 $$;
 
 CREATE FUNCTION heliograph_rollup.check_times(first_time timestamp with time zone, end_time timestamp with time zone) RETURNS void
@@ -201,28 +176,34 @@ $$;
 COMMENT ON FUNCTION heliograph_rollup.check_times(first_time timestamp with time zone, end_time timestamp with time zone) IS 'Fails for times without a number of buckets between them.';
 
 CREATE FUNCTION heliograph_rollup.first_candle(width interval, of_market text, of_kind text, of_stream text) RETURNS timestamp with time zone
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     AS $$
-    SELECT heliograph_rollup.bucket_of(width, least(
-        (
-            SELECT min(t.block_time) FROM perps.trades AS t
-            WHERE of_kind = 'trade' AND t.market = of_market AND (of_stream IS NULL OR t.stream = of_stream)
-        ),
-        (
-            SELECT min(f.block_time) FROM perps.funding_rates AS f
-            WHERE of_kind = 'mark' AND f.mark_price IS NOT NULL AND f.market = of_market
-              AND (of_stream IS NULL OR f.stream = of_stream)
-        ),
-        (
-            SELECT min(p.block_time) FROM perps.oracle_prices AS p
-            WHERE of_kind = 'oracle' AND p.market = of_market AND (of_stream IS NULL OR p.stream = of_stream)
-        ),
-        -- Rolled buckets outlive the rows that they were made of.
-        (
-            SELECT min(r.bucket) FROM heliograph_rollup.rolled_candles_1d AS r
-            WHERE r.price_kind = of_kind AND r.market = of_market AND (of_stream IS NULL OR r.stream = of_stream)
-        )
-    ))
+DECLARE
+    -- Rolled buckets outlive the rows that they were made of.
+    found timestamptz := (
+        SELECT min(r.bucket) FROM heliograph_rollup.rolled_candles_1d AS r
+        WHERE r.price_kind = of_kind AND r.market = of_market AND (of_stream IS NULL OR r.stream = of_stream)
+    );
+    -- Whatever is before it is in rolled buckets.
+    since timestamptz := least(
+        (SELECT min(t.first_time) FROM heliograph_rollup.tails('1 day') AS t WHERE of_stream IS NULL OR t.stream = of_stream),
+        (SELECT min(s.first_time) FROM heliograph.stale_ranges AS s WHERE of_stream IS NULL OR s.stream = of_stream)
+    );
+    points text := CASE of_kind
+        WHEN 'trade' THEN 'perps.trades'
+        WHEN 'mark' THEN '(SELECT * FROM perps.funding_rates WHERE mark_price IS NOT NULL)'
+        WHEN 'oracle' THEN 'perps.oracle_prices'
+    END;
+    row_time timestamptz;
+BEGIN
+    IF points IS NOT NULL AND (found IS NULL OR since < found) THEN
+        EXECUTE format(
+            'SELECT min(p.block_time) FROM %s AS p WHERE p.market = %L AND (%L IS NULL OR p.stream = %L) AND p.block_time >= %L',
+            points, of_market, of_stream, of_stream, since
+        ) INTO row_time;
+    END IF;
+    RETURN heliograph_rollup.bucket_of(width, least(found, row_time));
+END
 $$;
 
 COMMENT ON FUNCTION heliograph_rollup.first_candle(width interval, of_market text, of_kind text, of_stream text) IS 'Beginning of the first bucket that there is of a market; NULL where there is none.';
@@ -327,6 +308,20 @@ $_$;
 
 COMMENT ON FUNCTION heliograph_rollup.last_before(kind text, before timestamp with time zone, of_market text, of_stream text) IS 'The last price (kind trade, mark, oracle) or rate (kind rate) before a time of every market that is known, NULL where there is none.';
 
+CREATE FUNCTION heliograph_rollup.mark_candles_between(width interval, of_stream text, first_time timestamp with time zone, end_time timestamp with time zone, planned_first timestamp with time zone DEFAULT '-infinity'::timestamp with time zone, planned_end timestamp with time zone DEFAULT 'infinity'::timestamp with time zone) RETURNS TABLE(market text, price_kind text, bucket timestamp with time zone, open numeric, high numeric, low numeric, close numeric, volume numeric, quote numeric, points bigint)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT market, 'mark', heliograph_rollup.bucket_of(width, block_time),
+        (min(ARRAY[heliograph_rollup.place(slot, tx_index, ordinal, part), mark_price]))[2],
+        max(mark_price), min(mark_price),
+        (max(ARRAY[heliograph_rollup.place(slot, tx_index, ordinal, part), mark_price]))[2],
+        0::numeric, 0::numeric, count(*)
+    FROM perps.funding_rates
+    WHERE stream = of_stream AND block_time >= first_time AND block_time < end_time
+      AND block_time >= planned_first AND block_time < planned_end AND mark_price IS NOT NULL
+    GROUP BY market, 3
+$$;
+
 CREATE FUNCTION heliograph_rollup.markets(of_market text, of_stream text) RETURNS TABLE(stream text, market text)
     LANGUAGE sql STABLE
     AS $$
@@ -378,6 +373,20 @@ CREATE FUNCTION heliograph_rollup.open_interest_between(width interval, of_strea
     WHERE stream = of_stream AND block_time >= first_time AND block_time < end_time AND size_delta <> 0
       AND block_time >= planned_first AND block_time < planned_end
     GROUP BY 1, 2
+$$;
+
+CREATE FUNCTION heliograph_rollup.oracle_candles_between(width interval, of_stream text, first_time timestamp with time zone, end_time timestamp with time zone, planned_first timestamp with time zone DEFAULT '-infinity'::timestamp with time zone, planned_end timestamp with time zone DEFAULT 'infinity'::timestamp with time zone) RETURNS TABLE(market text, price_kind text, bucket timestamp with time zone, open numeric, high numeric, low numeric, close numeric, volume numeric, quote numeric, points bigint)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT market, 'oracle', heliograph_rollup.bucket_of(width, block_time),
+        (min(ARRAY[heliograph_rollup.place(slot, tx_index, ordinal, part), price]))[2],
+        max(price), min(price),
+        (max(ARRAY[heliograph_rollup.place(slot, tx_index, ordinal, part), price]))[2],
+        0::numeric, 0::numeric, count(*)
+    FROM perps.oracle_prices
+    WHERE stream = of_stream AND block_time >= first_time AND block_time < end_time
+      AND block_time >= planned_first AND block_time < planned_end
+    GROUP BY market, 3
 $$;
 
 CREATE FUNCTION heliograph_rollup.pieces_beside(width interval, stale tstzrange, tail timestamp with time zone) RETURNS TABLE(stream text, first_time timestamp with time zone, end_time timestamp with time zone)
@@ -549,6 +558,21 @@ $$;
 
 COMMENT ON FUNCTION heliograph_rollup.tails(width interval) IS 'From where on the buckets of a stream are computed from the rows.';
 
+CREATE FUNCTION heliograph_rollup.trade_candles_between(width interval, of_stream text, first_time timestamp with time zone, end_time timestamp with time zone, planned_first timestamp with time zone DEFAULT '-infinity'::timestamp with time zone, planned_end timestamp with time zone DEFAULT 'infinity'::timestamp with time zone) RETURNS TABLE(market text, price_kind text, bucket timestamp with time zone, open numeric, high numeric, low numeric, close numeric, volume numeric, quote numeric, points bigint)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    -- The least and the greatest pair by place carry the first and the last price: PostgreSQL has no first().
+    SELECT market, 'trade', heliograph_rollup.bucket_of(width, block_time),
+        (min(ARRAY[heliograph_rollup.place(slot, tx_index, ordinal, part), price]))[2],
+        max(price), min(price),
+        (max(ARRAY[heliograph_rollup.place(slot, tx_index, ordinal, part), price]))[2],
+        sum(size), sum(quote), count(*)
+    FROM perps.trades
+    WHERE stream = of_stream AND block_time >= first_time AND block_time < end_time
+      AND block_time >= planned_first AND block_time < planned_end
+    GROUP BY market, 3
+$$;
+
 CREATE TABLE heliograph_rollup.kept_volume_1h (
     stream text NOT NULL,
     market text NOT NULL,
@@ -618,21 +642,32 @@ DECLARE
     past timestamptz := heliograph_rollup.bucket_of(width, end_time);
     tail record;
     part record;
+    still_true text;
 BEGIN
     PERFORM heliograph_rollup.check_times(first_time, end_time);
+    IF of_kind IS NULL OR of_kind NOT IN ('trade', 'mark', 'oracle') THEN
+        RETURN;
+    END IF;
     -- Whole buckets: those that begin from first_time on and before end_time.
     after := CASE WHEN after < first_time THEN after + width ELSE after END;
     past := CASE WHEN past < end_time THEN past + width ELSE past END;
     FOR tail IN
         SELECT t.* FROM heliograph_rollup.tails(width) AS t WHERE of_stream IS NULL OR t.stream = of_stream
     LOOP
+        -- To look for stale ranges bucket by bucket costs nearly as much as to read the buckets, and mostly there is none.
+        still_true := CASE WHEN EXISTS (
+            SELECT FROM heliograph.stale_ranges AS s
+            WHERE s.stream = tail.stream AND s.first_time < past AND s.last_time >= after
+        ) THEN format(
+            ' AND NOT EXISTS (SELECT FROM heliograph.stale_ranges AS s '
+            'WHERE s.stream = b.stream AND s.first_time < b.bucket + %L::interval AND s.last_time >= b.bucket)', width
+        ) ELSE '' END;
         IF after < least(past, tail.first_time) THEN
             RETURN QUERY EXECUTE format(
                 'SELECT b.* FROM heliograph_rollup.%I AS b WHERE b.stream = %L AND b.price_kind = %L AND (%L IS NULL OR b.market = %L) '
-                'AND b.bucket >= %L AND b.bucket < %L AND NOT EXISTS (SELECT FROM heliograph.stale_ranges AS s '
-                'WHERE s.stream = b.stream AND s.first_time < b.bucket + %L::interval AND s.last_time >= b.bucket)',
+                'AND b.bucket >= %L AND b.bucket < %L',
                 'rolled_candles_' || step, tail.stream, of_kind, of_market, of_market, after,
-                least(past, tail.first_time), width);
+                least(past, tail.first_time)) || still_true;
         END IF;
         FOR part IN
             SELECT greatest(w.first_time, after) AS first_time, least(w.end_time, past) AS end_time
@@ -643,9 +678,9 @@ BEGIN
             WHERE tail.first_time < past
         LOOP
             RETURN QUERY EXECUTE format(
-                'SELECT %L::text, b.* FROM heliograph_rollup.candles_between(%L, %L, %L, %L) AS b '
-                'WHERE b.price_kind = %L AND (%L IS NULL OR b.market = %L)',
-                tail.stream, width, tail.stream, part.first_time, part.end_time, of_kind, of_market, of_market);
+                'SELECT %L::text, b.* FROM heliograph_rollup.%I(%L, %L, %L, %L) AS b WHERE %L IS NULL OR b.market = %L',
+                tail.stream, of_kind || '_candles_between', width, tail.stream, part.first_time, part.end_time,
+                of_market, of_market);
         END LOOP;
     END LOOP;
 END

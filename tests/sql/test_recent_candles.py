@@ -84,6 +84,43 @@ async def test_pages_hold_every_candle_once(database: Database, seed: int, fille
                     assert await pages(connection, step, filled, most) == [tuple(row) for row in expected]
 
 
+@pytest.mark.parametrize("rolled", [False, True])
+async def test_the_last_page_ends_with_the_first_candle_wherever_it_is_kept(
+    database: Database, seed: int, rolled: bool
+) -> None:
+    """It may be of a late row below what is rolled up, or of a market that is younger than that."""
+    late, young = GENESIS - timedelta(days=40), GENESIS + timedelta(days=DAYS - 1)
+    statement = (
+        "INSERT INTO perps.trades SELECT stream, $1, 1000000, 0, 0, 0, signature, program, $2, trade_id, taker, taker_side, maker, "
+        "price, size, quote, taker_fee, maker_fee, NULL, NULL, NULL, NULL, false FROM perps.trades WHERE stream = 'one' LIMIT 1"
+    )
+    async with database.acquire() as connection:
+        await fill(connection, random.Random(seed))
+    if rolled:
+        await Rollup(database).catch_up()
+    async with database.acquire() as connection:
+        await connection.execute(statement, late, "m")
+        await connection.execute(statement, young, "young")
+        await connection.execute(
+            "INSERT INTO perps.markets (stream, market, program, symbol, base_asset, quote_asset, created_slot, created_at)"
+            " VALUES ('one', 'young', 'p', 'Y', 'B', 'Q', 0, $1)",
+            young,
+        )
+        if rolled:
+            assert await connection.fetchval("SELECT max(through) FROM heliograph.rollups") <= young
+            await connection.execute(
+                "INSERT INTO heliograph.stale_ranges (stream, first_time, last_time) VALUES ('one', $1, $1)",
+                late,
+            )
+        for filled in (False, True):
+            assert (await pages(connection, "1d", filled, 30))[-1][3] == late
+            rows = await connection.fetch(
+                "SELECT bucket FROM heliograph_rollup.recent_candles('1h', 'young', 'trade', NULL, NULL, NULL, 10, $1)",
+                filled,
+            )
+            assert [row["bucket"] for row in rows] == [young]
+
+
 async def test_a_range_bounds_what_is_found(database: Database, seed: int) -> None:
     async with database.acquire() as connection:
         await fill(connection, random.Random(seed))

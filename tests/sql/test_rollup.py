@@ -342,25 +342,35 @@ async def test_candles_between_two_times_are_those_of_the_view(
     make: Any, writer: Writer, rollup: Rollup, fetch: Callable[..., Any], step: str
 ) -> None:
     rows = Rows(make, 9)
-    await writer.commit(rows.batch(day(2), day(6), 200), epoch=None)
-    for phase in range(3):
-        for _ in range(4):
-            first = make.time(rows.chance.randint(day(1), day(6)))
-            end = first + rows.chance.randint(1, 3 * DAY)
-            between = "WHERE price_kind = 'trade' AND bucket >= to_timestamp($1::bigint) AND bucket < to_timestamp($2::bigint)"
-            wanted = await fetch(f"SELECT * FROM perps.candles_{step} {between} ORDER BY 1, 2, 4", first, end)
-            found = await fetch(
-                "SELECT * FROM perps.candles($3, to_timestamp($1::bigint), to_timestamp($2::bigint)) ORDER BY 1, 2, 4",
-                first,
-                end,
-                step,
-            )
-            assert found == wanted
-        if phase == 0:
-            await rollup.catch_up()
-        else:
-            # Late rows: some buckets are stale now.
-            await writer.commit(rows.batch(day(phase - 1), day(phase) - 1, 50), epoch=None)
+    hole = day(4) + 20 * 60 * PER_SECOND
+
+    async def compare() -> None:
+        between = "WHERE price_kind = $3 AND bucket >= to_timestamp($1::bigint) AND bucket < to_timestamp($2::bigint)"
+        ranges = [(make.time(day(0)), make.time(day(6)) + DAY)]
+        for first in [make.time(rows.chance.randint(day(1), day(6))) for _ in range(4)]:
+            ranges.append((first, first + rows.chance.randint(1, 3 * DAY)))
+        for first, end in ranges:
+            for kind in ("trade", "mark", "oracle", "bid"):
+                wanted = await fetch(
+                    f"SELECT * FROM perps.candles_{step} {between} ORDER BY 1, 2, 4", first, end, kind
+                )
+                found = await fetch(
+                    "SELECT * FROM perps.candles($4, to_timestamp($1::bigint), to_timestamp($2::bigint), of_kind => $3) "
+                    "ORDER BY 1, 2, 4",
+                    *(first, end, kind, step),
+                )
+                assert found == wanted
+
+    await writer.commit(rows.batch(day(2), day(4), 200), epoch=None)
+    await writer.commit(rows.batch(hole, day(6), 200), epoch=None)
+    await compare()
+    await rollup.catch_up()
+    await compare()
+    # Late rows: some buckets are stale now, and some of those are rolled up.
+    await writer.commit(rows.batch(day(0), day(1), 50), epoch=None)
+    await compare()
+    await writer.commit(rows.batch(day(4) + 1, hole - 1, 50), epoch=None)
+    await compare()
 
 
 async def test_filled_candles_carry_the_close_with_no_volume(

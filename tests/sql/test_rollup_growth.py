@@ -66,6 +66,17 @@ async def test_views_and_functions_open_few_chunks_however_many_there_are(
 
 
 @ON_TIMESCALE
+@pytest.mark.parametrize("kind", ["trade", "mark", "oracle"])
+async def test_a_page_of_candles_with_holes_opens_few_chunks(
+    database: Database, years: Rows, make: Any, kind: str
+) -> None:
+    """What is missing for a hole is looked for further back, until enough is found or there is nothing more."""
+    statement = "SELECT * FROM heliograph_rollup.recent_candles('1m', 'Market', $2, NULL, NULL, to_timestamp($1::bigint), 5, false)"
+    counts = await opened(database, statement, make.time(day(7 * WEEKS + 1)) + 1, kind)
+    assert all(count <= FEW for count in counts.values()), counts
+
+
+@ON_TIMESCALE
 async def test_a_plan_without_bounds_opens_all_chunks(database: Database, years: Rows) -> None:
     """The counting would notice."""
     counts = await opened(database, "SELECT * FROM perps.trades ORDER BY block_time DESC LIMIT 1")
