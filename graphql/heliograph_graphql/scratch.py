@@ -13,10 +13,7 @@ _TOKEN = re.compile(r"\{(id|query)\.(\w+)(?:\.(\w+))?\}")
 
 
 class Scratch:
-    """Hands out aliases and collects parameters. Aliases hold an `@`, which no GraphQL name can,
-
-    because `row_to_json(x)` means a column x where there is one.
-    """
+    """Hands out aliases and collects parameters. Aliases begin with @, which no column of a table does."""
 
     def __init__(self, catalog: Catalog, *, shares: bool = False) -> None:
         """shares: whether `statement` makes the statement, so that something may stand before its SELECT."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from heliograph_graphql.entity import Catalog, Entity, Kind
+from heliograph_graphql.json_text import json_array, json_items
 from heliograph_graphql.parameters import GivenParam, LookupParam, Param
 from heliograph_graphql.plan import AsOf, Compare, Condition, Node, Operator, Page, Root
 from heliograph_graphql.scratch import Scratch
@@ -66,7 +67,7 @@ def root_statement(root: Root, catalog: Catalog, variables: Mapping[str, object]
 
 
 def _answer(value: str, scratch: Scratch) -> Statement:
-    return Statement(scratch.statement(f"({value})::text"), tuple(scratch.params))
+    return Statement(scratch.statement(f"({value})"), tuple(scratch.params))
 
 
 def _past_statement(root: Root, catalog: Catalog) -> PastStatement | None:
@@ -159,7 +160,7 @@ def live_statement(
     )
     row = scratch.alias()
     objects = Rows(scratch, Conditions(scratch, bounds=False), None)
-    found = [objects.object(entity, items, row) for items in lists.values()]
+    found = [objects.object(entity, items, row).sql for items in lists.values()]
     return Statement(f"SELECT {_told(entity, found, row)} FROM ({rows}) {row}", tuple(scratch.params))
 
 
@@ -191,7 +192,7 @@ def shared_statement(
     changed = _changed(scratch, entity, table)
     matches = conditions.condition(where, entity, row)
     objects = Rows(scratch, Conditions(scratch, bounds=False), None)
-    found = [objects.object(entity, items, row) for items in lists.values()]
+    found = [objects.object(entity, items, row).sql for items in lists.values()]
     told = _told(entity, found, row)
     return SharedStatement(
         f'WITH "@f" AS MATERIALIZED ({scratch.subscriptions()}), "@c" AS MATERIALIZED (SELECT {table}.* {changed}) '
@@ -261,7 +262,7 @@ def _changed(scratch: Scratch, entity: Entity, table: str) -> str:
 def _told(entity: Entity, lists: Sequence[str], row: str) -> str:
     """The columns of a message: each list as JSON text, how many rows, the key of the last."""
     order = _chain_order(entity, row)
-    arrays = [f"coalesce(json_agg({made} ORDER BY {order}), '[]'::json)::text" for made in lists]
+    arrays = [json_array(json_items(made, f"ORDER BY {order}")).sql for made in lists]
     key = _key(entity)
     behind = ", ".join(f"{row}.{quote(column)} DESC" for column in key.values())
     keys = [

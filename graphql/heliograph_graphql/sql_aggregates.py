@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from heliograph_graphql.entity import Entity, Field, Kind
+from heliograph_graphql.entity import Entity, Field, Kind, Through
+from heliograph_graphql.json_text import (
+    JsonText,
+    json_array,
+    json_items,
+    json_object,
+    json_string,
+    made,
+    quoted,
+    verbatim,
+)
 from heliograph_graphql.parameters import ValueParam
 from heliograph_graphql.plan import (
     BUCKET,
@@ -18,9 +28,11 @@ from heliograph_graphql.plan import (
     Typename,
 )
 from heliograph_graphql.scratch import Scratch
-from heliograph_graphql.sql_text import constant, json_object, quote, quote_table, shown
+from heliograph_graphql.sql_text import quote, quote_table, shown
 
 _GROUP, _ROWS = '"@g"', '"@rows"'
+_BUCKET = Field(BUCKET, Kind.TIME, "")
+_NUMBER = Field("number", Kind.DECIMAL, "")
 
 
 class AggregateWriter:
@@ -30,12 +42,12 @@ class AggregateWriter:
         self._scratch = scratch
         self._first = first
 
-    def value(self, node: Aggregates, entity: Entity, branches: Sequence[str]) -> str:
-        """The object as JSON. branches: SELECTs of all columns of rows that match; none matches in two of them.
+    def value(self, node: Aggregates, entity: Entity, branches: Sequence[str]) -> JsonText:
+        """The object. branches: SELECTs of all columns of rows that match; none matches in two of them.
 
         Reads no more than node.most_rows rows, and fails where there are more: what they would come to is not all.
         """
-        return _Written(self._scratch, node, entity, branches).text(self._first(node.first))
+        return made(_Written(self._scratch, node, entity, branches).text(self._first(node.first)))
 
 
 class _Written:
@@ -73,66 +85,71 @@ class _Written:
         numbered = f'SELECT {_GROUP}.*, row_number() OVER ({order}) AS "@n" FROM ({inner}) {_GROUP} {order} LIMIT {first} + 1'
         refused = self._scratch.fragment("refuse_rows", most=str(most))
         return (
-            f"(SELECT CASE WHEN max({_GROUP}.{_ROWS}) > {most} THEN {refused} ELSE {json_object(values)} END "
+            f"(SELECT CASE WHEN max({_GROUP}.{_ROWS}) > {most} THEN {refused} ELSE {json_object(values).sql} END "
             f"FROM ({numbered}) {_GROUP})"
         )
 
     def _column(self, expression: str) -> str:
         return self._columns.setdefault(expression, quote(f"@v{len(self._columns) + 1}"))
 
-    def _item(self, item: Groups | str | Typename, first: str) -> str:
+    def _item(self, item: Groups | str | Typename, first: str) -> JsonText:
         if isinstance(item, Typename):
-            return constant(item.name)
+            return json_string(item.name)
         if isinstance(item, str):
-            # Of a column, and so of the groups: count(*) would count the one row of the object around it.
-            return f'(count({_GROUP}."@n") > {first})'
-        made = json_object({key: self._of_group(value) for key, value in item.items.items()})
-        return f'coalesce(json_agg({made} ORDER BY {_GROUP}."@n") FILTER (WHERE {_GROUP}."@n" <= {first}), \'[]\'::json)'
+            return made(f"(count(*) > {first})::text")
+        group = json_object({key: self._of_group(value) for key, value in item.items.items()})
+        groups = json_items(group.sql, f'ORDER BY {_GROUP}."@n"')
+        return json_array(f'{groups} FILTER (WHERE {_GROUP}."@n" <= {first})')
 
-    def _of_group(self, item: GroupKey | Measured | str | Typename) -> str:
+    def _of_group(self, item: GroupKey | Measured | str | Typename) -> JsonText:
         if isinstance(item, Typename):
-            return constant(item.name)
+            return json_string(item.name)
         if isinstance(item, str):
-            return f"{_GROUP}.{self._column('count(*)')}::text"
+            return quoted(f"{_GROUP}.{self._column('count(*)')}")
         if isinstance(item, GroupKey):
             return json_object({key: self._key(value) for key, value in item.items.items()})
         return json_object(
             {
-                key: constant(field.name)
+                key: json_string(field.name)
                 if isinstance(field, Typename)
                 else self._figure(item.measure, field)
                 for key, field in item.items.items()
             }
         )
 
-    def _key(self, item: Field | str | Typename) -> str:
+    def _key(self, item: Field | str | Typename) -> JsonText:
         if isinstance(item, Typename):
-            return constant(item.name)
+            return json_string(item.name)
         if isinstance(item, str):
-            return self._of_key(item, "timestamptz")
-        through = item.through
-        if through is None:
-            return shown(self._of_key(item.name, "boolean" if item.type is Kind.BOOL else "text"), item)
+            return self._shown_key(item, _BUCKET)
+        if item.through is None:
+            return self._shown_key(item.name, item)
+        return self._through(item, item.through)
+
+    def _shown_key(self, name: str, field: Field) -> JsonText:
+        if name not in self._keys:
+            return verbatim("null")
+        return shown(f"{_GROUP}.{self._keys[name]}", field, known=False)
+
+    def _through(self, field: Field, through: Through) -> JsonText:
         if through.column not in self._keys:
-            return "NULL::text"
+            return verbatim("null")
         there = self._scratch.alias()
-        same = f"{there}.{quote(through.key)} = {self._of_key(through.column)}"
+        same = f"{there}.{quote(through.key)} = {_GROUP}.{self._keys[through.column]}"
         stream = self._entity.stream
         if stream in self._keys:
-            same += f' AND {there}."stream" = {self._of_key(stream)}'
+            same += f' AND {there}."stream" = {_GROUP}.{self._keys[stream]}'
         # Streams that know the same thing call it the same.
-        return f"(SELECT min({there}.{quote(through.field)}) FROM {quote_table(through.table)} {there} WHERE {same})"
+        value = f"(SELECT min({there}.{quote(through.field)}) FROM {quote_table(through.table)} {there} WHERE {same})"
+        return shown(value, field, known=False)
 
-    def _of_key(self, name: str, kind: str = "text") -> str:
-        return f"{_GROUP}.{self._keys[name]}" if name in self._keys else f"NULL::{kind}"
-
-    def _figure(self, measure: Measure, field: Field) -> str:
+    def _figure(self, measure: Measure, field: Field) -> JsonText:
         value = f"{_GROUP}.{self._measured(measure, field)}"
         if measure is Measure.KNOWN:
-            return f"{value}::text"
+            return quoted(value)
         if measure in (Measure.SUM, Measure.AVG):
-            return f"trim_scale({value})::text"
-        return shown(value, field)
+            return shown(value, _NUMBER, known=False)
+        return shown(value, field, known=False)
 
     def _measured(self, measure: Measure, field: Field) -> str:
         column = f"{self._row}.{quote(field.name)}"

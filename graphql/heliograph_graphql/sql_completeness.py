@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from heliograph_graphql.entity import Bound, Entity
+from heliograph_graphql.json_text import JsonText, json_array, json_items, json_object, json_string, made
 from heliograph_graphql.parameters import ValueParam, sql_type
 from heliograph_graphql.plan import Leaf, Operator, Page, PartList, PartOf, Typename
 from heliograph_graphql.scratch import Scratch
 from heliograph_graphql.sql_conditions import conjuncts
-from heliograph_graphql.sql_text import constant, json_object, quote, shown
+from heliograph_graphql.sql_text import constant, quote, shown
 
 # What completeness of a page is asked for: how to write the streams and bounds; what is absent was not asked.
 Range = Mapping[str, Callable[[], str]]
@@ -23,27 +24,27 @@ class Completeness:
     def __init__(self, scratch: Scratch) -> None:
         self._scratch = scratch
 
-    def part(self, node: PartOf, asked: Range) -> str:
+    def part(self, node: PartOf, asked: Range) -> JsonText:
         source = self._asked_query(node.part.fragment, asked)
         items = {}
         for key, item in node.items.items():
             if isinstance(item, Typename):
-                items[key] = constant(item.name)
+                items[key] = json_string(item.name)
             elif isinstance(item, PartList):
                 leaves = {k: self._part_leaf(leaf) for k, leaf in item.items.items()}
                 nested = self._asked_query(item.part.fragment, asked)
-                items[key] = (
-                    f"(SELECT coalesce(json_agg({json_object(leaves)}), '[]'::json) FROM ({nested}) \"@f\")"
+                items[key] = json_array(
+                    f'(SELECT {json_items(json_object(leaves).sql)} FROM ({nested}) "@f")'
                 )
             else:
                 items[key] = self._part_leaf(item)
-        value = f'(SELECT {json_object(items)} FROM ({source}) "@f")'
-        return value if asked else self._scratch.share(value)
+        value = f"coalesce((SELECT {json_object(items).sql} FROM ({source}) \"@f\"), 'null')"
+        return made(value if asked else self._scratch.share(value))
 
     @staticmethod
-    def _part_leaf(item: Leaf | Typename) -> str:
+    def _part_leaf(item: Leaf | Typename) -> JsonText:
         return (
-            constant(item.name)
+            json_string(item.name)
             if isinstance(item, Typename)
             else shown(f'"@f".{quote(item.field.name)}', item.field)
         )

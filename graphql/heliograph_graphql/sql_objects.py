@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from heliograph_graphql.entity import Catalog, Entity
+from heliograph_graphql.json_text import json_array, json_items
 from heliograph_graphql.parameters import GivenParam, Param
 from heliograph_graphql.plan import Condition, Node
 from heliograph_graphql.scratch import Scratch
@@ -109,8 +110,7 @@ def object_changes(entity: Entity, lists: Lists, where: Condition, catalog: Cata
 
 
 def _told(entity: Entity, lists: Lists, objects: Rows, row: str) -> list[str]:
-    order = ", ".join(f"{row}.{quote(each)}" for each in entity.identity)
+    order = f"ORDER BY {', '.join(f'{row}.{quote(each)}' for each in entity.identity)}"
     return [
-        f"coalesce(json_agg({objects.object(entity, items, row)} ORDER BY {order}), '[]'::json)::text"
-        for items in lists.values()
+        json_array(json_items(objects.object(entity, items, row).sql, order)).sql for items in lists.values()
     ]

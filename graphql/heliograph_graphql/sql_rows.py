@@ -6,6 +6,16 @@ from collections.abc import Callable, Mapping
 from functools import cache
 
 from heliograph_graphql.entity import Entity, Field, Relation
+from heliograph_graphql.json_text import (
+    JsonText,
+    json_array,
+    json_items,
+    json_object,
+    json_string,
+    made,
+    quoted,
+    verbatim,
+)
 from heliograph_graphql.parameters import (
     Cursor,
     CursorParam,
@@ -39,9 +49,8 @@ from heliograph_graphql.sql_aggregates import AggregateWriter
 from heliograph_graphql.sql_completeness import Completeness, Range
 from heliograph_graphql.sql_conditions import Conditions
 from heliograph_graphql.sql_text import (
-    constant,
-    json_object,
-    key_text,
+    key_array,
+    key_json,
     opaque,
     order_by,
     quote,
@@ -77,33 +86,35 @@ class Rows:
         self._aggregates = AggregateWriter(scratch, self._first)
         self._variables = variables
 
-    def object(self, entity: Entity, items: Mapping[str, Node], row: str) -> str:
-        """A JSON object of the row at alias `row`, keys in the order of `items`."""
+    def object(self, entity: Entity, items: Mapping[str, Node], row: str) -> JsonText:
+        """An object of the row at alias `row`, keys in the order of `items`."""
         return json_object({key: self._value(node, entity, row) for key, node in items.items()})
 
-    def _value(self, node: Node, entity: Entity, row: str) -> str:
+    def _value(self, node: Node, entity: Entity, row: str) -> JsonText:
         if isinstance(node, Typename):
-            return constant(node.name)
+            return json_string(node.name)
         if isinstance(node, Leaf):
             return self._leaf(node.field, entity, row)
         if isinstance(node, One):
             return self._one(node, row)
-        return self.page(node, entity, row)
+        return made(self.page(node, entity, row))
 
-    def _leaf(self, field: Field, entity: Entity, row: str) -> str:
+    def _leaf(self, field: Field, entity: Entity, row: str) -> JsonText:
         if field.fragment == "id":
-            return self._scratch.identity(entity, row)
+            return quoted(self._scratch.identity(entity, row))
         if field.fragment is not None:
             return shown(self._scratch.fragment(field.fragment, row=row), field)
         return shown(f"{row}.{quote(field.name)}", field)
 
-    def _one(self, node: One, parent: str) -> str:
+    def _one(self, node: One, parent: str) -> JsonText:
         row = self._scratch.alias()
         tie = self._conditions.tie(node.relation, node.entity, row, parent)
-        value = self.object(node.entity, node.items, row)
-        return f"(SELECT {value} FROM {source_of(node.entity)} {row} WHERE {tie} LIMIT 1)"
+        value = self.object(node.entity, node.items, row).sql
+        found = f"(SELECT {value} FROM {source_of(node.entity)} {row} WHERE {tie} LIMIT 1)"
+        return made(f"coalesce({found}, 'null')")
 
     def row(self, root: Row) -> str:
+        """A SELECT of the object's text; of no row where there is none."""
         entity, table = root.entity, self._scratch.alias()
         parts = [self._conditions.condition(root.where, entity, table)]
         named: dict[str, str] = {}
@@ -117,7 +128,7 @@ class Rows:
         # What a whole identity names is one row.
         end = "" if root.identity is not None else f" {order_by(root.sorts, table)} LIMIT 1"
         found = f"SELECT {table}.* FROM {self._rows_of(entity, root.arguments, named=named)} {table} WHERE {' AND '.join(parts)}{end}"
-        return f"SELECT {self.object(entity, root.items, row)} FROM ({found}) {row}"
+        return f"SELECT {self.object(entity, root.items, row).sql} FROM ({found}) {row}"
 
     def _rows_of(
         self,
@@ -154,7 +165,7 @@ class Rows:
     # -- pages
 
     def page(self, page: Page, parent_entity: Entity | None, parent: str | None) -> str:
-        """A connection as one JSON object."""
+        """A connection: an expression of JSON text, NULL where it is windowed and the window too short."""
         entity, table = page.entity, self._scratch.alias()
 
         @cache
@@ -181,7 +192,7 @@ class Rows:
 
         asked = self._completeness.asked(page, parent_entity, parent)
         wants_next = _wants(page, PageFact.HAS_NEXT)
-        lists: list[str] = []
+        lists: list[JsonText] = []
 
         def counted() -> str:
             held = " OR ".join(f"({condition})" for condition in alternatives())
@@ -191,12 +202,11 @@ class Rows:
         row = self._scratch.alias()
         cursor = _cursor(page, row)
 
-        def listed(value: str) -> str:
+        def listed(value: JsonText) -> JsonText:
             lists.append(value)
-            name = f'"@a"."@{len(lists)}"'
-            return name
+            return json_array(f'"@a"."@{len(lists)}"')
 
-        def summed(node: Aggregates) -> str:
+        def summed(node: Aggregates) -> JsonText:
             each = [f" AND {condition}" for condition in alternatives()] or [""]
             found = [f"SELECT {table}.* {rows}{condition}" for rows in matching() for condition in each]
             return self._aggregates.value(node, entity, found)
@@ -209,7 +219,7 @@ class Rows:
         }
         needs_rows = bool(lists) or any(isinstance(node, PageInfo) for node in page.items.values())
         if not needs_rows:
-            return json_object(values)
+            return json_object(values).sql
         branches = [f" AND {condition}" for condition in alternatives()] or [""]
         first = self._first(page.first)
         return self._page_of_rows(page, table, row, matching, branches, values, lists, first, wants_next)
@@ -230,8 +240,8 @@ class Rows:
         row: str,
         matching: Callable[..., list[str]],
         branches: list[str],
-        values: Mapping[str, str],
-        lists: list[str],
+        values: Mapping[str, JsonText],
+        lists: list[JsonText],
         first: str,
         wants_next: bool,
     ) -> str:
@@ -255,27 +265,29 @@ class Rows:
         wants_ends = _wants(page, PageFact.START) or _wants(page, PageFact.END)
         if wants_next or wants_ends:
             found = f'SELECT {table}.*, row_number() OVER () AS "@n", count(*) OVER () AS "@c" FROM ({found}) {table}'
-        made = [f'{value} AS "@{index}"' for index, value in enumerate(lists, 1)]
+        columns, facts = [], []
         kept = f' FILTER (WHERE "@r"."@n" <= {first})' if wants_next else ""
-        facts = [
-            f'coalesce(json_agg("@r"."@{index}"){kept}, \'[]\'::json) AS "@{index}"'
-            for index in range(1, len(lists) + 1)
-        ]
+        for index, value in enumerate(lists, 1):
+            columns.append(f'{value.sql} AS "@{index}"')
+            items = json_items(f'"@r"."@{index}"')
+            facts.append(f'{items}{kept} AS "@{index}"')
         if wants_next or wants_ends:
-            made.append(f'{row}."@n", {row}."@c"')
+            columns.append(f'{row}."@n", {row}."@c"')
         if wants_next:
-            facts.append(f'coalesce(max("@r"."@c") > {first}, false) AS "@more"')
+            facts.append(f'coalesce(max("@r"."@c") > {first}, false)::text AS "@more"')
         if wants_ends:
             last = f'least("@c", {first})'
-            made.append(f'CASE WHEN "@n" = 1 OR "@n" = {last} THEN {_cursor(page, row)} END AS "@k"')
-            facts.append(f'max("@r"."@k") FILTER (WHERE "@r"."@n" = least(1, {first})) AS "@start"')
-            facts.append(f'max("@r"."@k") FILTER (WHERE "@r"."@n" = least("@r"."@c", {first})) AS "@end"')
-        answer = json_object(values)
+            ends = quoted(_cursor(page, row)).sql
+            columns.append(f'CASE WHEN "@n" = 1 OR "@n" = {last} THEN {ends} END AS "@k"')
+            for name, number in (("start", "1"), ("end", '"@r"."@c"')):
+                only = f'FILTER (WHERE "@r"."@n" = least({number}, {first}))'
+                facts.append(f'coalesce(max("@r"."@k") {only}, \'null\') AS "@{name}"')
+        answer = json_object(values).sql
         if windowed:
             facts.append('count(*) AS "@found"')
             answer = f'CASE WHEN "@a"."@found" >= {limit} THEN {answer} END'
         facts = facts or ["1"]
-        inner = f"SELECT {', '.join(made) or '1'} FROM ({found}) {row}"
+        inner = f"SELECT {', '.join(columns) or '1'} FROM ({found}) {row}"
         return f'(SELECT {answer} FROM (SELECT {", ".join(facts)} FROM ({inner}) "@r") "@a")'
 
     def _page_value(
@@ -284,44 +296,44 @@ class Rows:
         page: Page,
         row: str,
         cursor: str,
-        listed: Callable[[str], str],
+        listed: Callable[[JsonText], JsonText],
         counted: Callable[[], str],
         asked: Range,
-    ) -> str:
+    ) -> JsonText:
         if isinstance(node, Typename):
-            return constant(node.name)
+            return json_string(node.name)
         if isinstance(node, Nodes):
             return listed(self.object(page.entity, node.items, row))
         if isinstance(node, Edges):
             return listed(self._edge(node, page, row, cursor))
         if isinstance(node, TotalCount):
-            return f"({counted()})"
+            return made(f"({counted()})")
         if isinstance(node, PartOf):
             return self._completeness.part(node, asked)
         return self._page_info(node, page)
 
-    def _edge(self, node: Edges, page: Page, row: str, cursor: str) -> str:
+    def _edge(self, node: Edges, page: Page, row: str, cursor: str) -> JsonText:
         items = {}
         for key, item in node.items.items():
             if isinstance(item, EdgeCursor):
-                items[key] = cursor
+                items[key] = quoted(cursor)
             elif isinstance(item, Typename):
-                items[key] = constant(item.name)
+                items[key] = json_string(item.name)
             else:
                 items[key] = self.object(page.entity, item.items, row)
         return json_object(items)
 
     @staticmethod
-    def _page_info(node: PageInfo, page: Page) -> str:
+    def _page_info(node: PageInfo, page: Page) -> JsonText:
         facts = {
-            PageFact.HAS_NEXT: '"@a"."@more"',
-            PageFact.HAS_PREVIOUS: "false" if page.after is None else "true",
-            PageFact.START: '"@a"."@start"',
-            PageFact.END: '"@a"."@end"',
+            PageFact.HAS_NEXT: made('"@a"."@more"'),
+            PageFact.HAS_PREVIOUS: verbatim("false" if page.after is None else "true"),
+            PageFact.START: made('"@a"."@start"'),
+            PageFact.END: made('"@a"."@end"'),
         }
         return json_object(
             {
-                key: constant(item.name) if isinstance(item, Typename) else facts[item]
+                key: json_string(item.name) if isinstance(item, Typename) else facts[item]
                 for key, item in node.items.items()
             }
         )
@@ -334,5 +346,5 @@ def _wants(page: Page, fact: PageFact) -> bool:
 
 def _cursor(page: Page, row: str) -> str:
     """The row's keyset cursor, as core's decode_keyset reads it."""
-    values = ", ".join(key_text(f"{row}.{quote(sort.field.name)}", sort.field) for sort in page.sorts)
-    return opaque("k", f"json_build_array('{page.order}'::text, json_build_array({values}))")
+    values = key_array(*(key_json(f"{row}.{quote(sort.field.name)}", sort.field) for sort in page.sorts))
+    return opaque("k", key_array(json_string(page.order), values))

@@ -15,10 +15,12 @@ from tests.peers.server import ON_BOTH
 
 from heliograph_core.cursor import StreamPosition, encode_stream
 from heliograph_graphql.compiled_query import Compiled
+from heliograph_graphql.event_entities import EVENT
 from heliograph_graphql.executor import Executor, looked_up
 from heliograph_graphql.node_id import encode_id
 from heliograph_graphql.settings import ApiSettings
 from heliograph_sql.database import Database
+from heliograph_sql.event_tables import KEYS
 
 FILL = layout(
     "FillRecord",
@@ -433,3 +435,7 @@ def rows_read(node: dict[str, Any]) -> Iterator[int]:
         yield round((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"])
     for inner in node.get("Plans", []):
         yield from rows_read(inner)
+
+
+def test_what_every_event_has_is_null_only_where_its_column_may_be() -> None:
+    assert all(EVENT.by_column[column.name].nullable == column.nullable for column in KEYS)

@@ -29,10 +29,10 @@ def drawn(dice: random.Random, depth: int = 0) -> Any:
 async def test_nested_numbers_are_text_and_nothing_else_changes(database: Database, seed: int) -> None:
     dice = random.Random(seed)
     values = [drawn(dice) for _ in range(2000)]
-    text = shown("v.value", Field("value", Kind.NESTED, ""))
+    text = shown("v.value", Field("value", Kind.NESTED, "")).sql
     async with database.acquire() as connection:
         rows = await connection.fetch(
-            f"SELECT v.value::text, {text}::text AS shown FROM unnest($1::jsonb[]) WITH ORDINALITY AS v (value, place)"
+            f"SELECT v.value::text, {text} AS shown FROM unnest($1::jsonb[]) WITH ORDINALITY AS v (value, place)"
             " ORDER BY place",
             [json.dumps(value) for value in values],
         )
@@ -44,10 +44,10 @@ async def test_nested_numbers_are_text_and_nothing_else_changes(database: Databa
 
 
 async def test_doubles_that_json_has_not_are_text(database: Database) -> None:
-    text = shown("v", Field("v", Kind.DOUBLE, ""))
+    text = shown("v", Field("v", Kind.DOUBLE, "")).sql
     async with database.acquire() as connection:
         found = await connection.fetchval(
-            f"SELECT json_agg(row_to_json(o)) FROM (SELECT {text} AS v FROM unnest($1::float8[]) v) o",
+            f"SELECT '[' || string_agg({text}, ',') || ']' FROM unnest($1::float8[]) v",
             [0.1, 5e-324, float("nan"), float("-inf")],
         )
-    assert json.loads(found) == [{"v": 0.1}, {"v": 5e-324}, {"v": "NaN"}, {"v": "-Infinity"}]
+    assert json.loads(found) == [0.1, 5e-324, "NaN", "-Infinity"]

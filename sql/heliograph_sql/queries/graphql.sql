@@ -57,7 +57,7 @@ WHERE $1::text[] IS NULL OR s.name = ANY ($1::text[])
 ORDER BY s.name
 
 -- name: refuse_rows
-heliograph.refuse('more than {most} rows match, and an aggregate is made of at most so many: narrow `where`')
+heliograph.refuse('more than {most} rows match, and an aggregate is made of at most so many: narrow `where`')::text
 
 -- name: market_symbol
 (SELECT m.symbol FROM perps.markets m WHERE m.stream = {row}.stream AND m.market = {row}.market)
@@ -269,14 +269,14 @@ ORDER BY a.name, lower(g)
 LIMIT 1000
 
 -- name: exact_json
--- jsonb whose numbers are text. Each match takes all before the next number outside of a string; behind the last number stands one
+-- jsonb, as JSON text, whose numbers are text. Each match takes all before the next number outside of a string; behind the last number stands one
 -- more, which goes again: without it what is left would be searched from inside of strings.
 left(regexp_replace(
     {value}::text || ' 0',
     '((?:[^"0-9-]|"(?:[^"\\]|\\.)*")*)(-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)',
     '\1"\2"',
     'g'
-), -4)::json
+), -4)
 
 -- name: changed_slots
 -- The rows of one commit: those of the slots that it was the last to write, after {slot} of an unfinished one. A
