@@ -34,13 +34,10 @@ async def clear_slots(connection: Any, stream: str, slots: Sequence[int], batch:
     times = await connection.fetch(queries["find_slot_times"], stream, slots)
     at = [row["slot"] for row in times], [row["block_time"] for row in times]
     keys = [row["position_key"] for row in await connection.fetch(queries["find_position_keys"], stream, *at)]
-    for plan in _TABLES:
-        delete = await connection.fetchval(queries["write_delete_rows"], plan.schema, plan.name)
-        await connection.execute(delete, stream, *at)
-    events, typed = load("events.sql"), load("typed.sql")
-    for row in await connection.fetch(typed["list_timed_tables"], stream):
-        delete = await connection.fetchval(events["write_delete_rows"], stream, row["name"])
-        await connection.execute(delete, *at)
+    typed = load("typed.sql")
+    if times:
+        own = [row["name"] for row in await connection.fetch(typed["list_timed_tables"], stream)]
+        await _delete_rows(connection, stream, own, at)
     history = await connection.fetchval(typed["find_history"], stream)
     if history is not None and times:
         # What was seen of accounts there may be of a block that is gone. Its time is of a block at or below the slot.
@@ -57,6 +54,28 @@ async def clear_slots(connection: Any, stream: str, slots: Sequence[int], batch:
     again = [state.market for state in batch.states if isinstance(state, Market)]
     await connection.execute(queries["delete_markets"], stream, slots, again)
     return Cleared(keys, at[1])
+
+
+async def _delete_rows(
+    connection: Any, stream: str, own: Sequence[str], at: tuple[Sequence[int], Sequence[int]]
+) -> None:
+    """Rows of the slots in the tables that have any. own: those of the stream's schema; at: slots, and their block times."""
+    queries, events = load("correct.sql"), load("events.sql")
+    tables = [*((plan.schema, plan.name) for plan in _TABLES), *((stream, name) for name in own)]
+    span = min(at[1]), max(at[1])
+    find = await connection.fetchval(
+        queries["write_find_filled"], *map(list, zip(*tables, strict=True)), *span
+    )
+    filled = {(row["schema"], row["name"]) for row in await connection.fetch(find, *at)}
+    for schema, name in tables:
+        if (schema, name) not in filled:
+            continue
+        if schema == stream:
+            delete = await connection.fetchval(events["write_delete_rows"], schema, name, *span)
+            await connection.execute(delete, *at)
+        else:
+            delete = await connection.fetchval(queries["write_delete_rows"], schema, name, *span)
+            await connection.execute(delete, stream, *at)
 
 
 async def store_slots(

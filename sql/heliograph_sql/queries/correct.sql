@@ -26,12 +26,28 @@ FROM unnest($2::bigint[], $3::bigint[]) AS old (slot, block_time)
 JOIN perps.flows AS f
     ON f.stream = $1 AND f.block_time = to_timestamp(old.block_time) AND f.slot = old.slot;
 
+-- name: write_find_filled
+-- Makes the statement that tells which of the tables have rows of these slots, whosever. The times stand in it, so that it opens
+-- none but their chunks; a DELETE locks every chunk of its table whatever its plan leaves out.
+SELECT string_agg(
+    format(
+        'SELECT %L AS schema, %L AS name WHERE EXISTS ('
+        'SELECT FROM %I.%I AS t JOIN unnest($1::bigint[], $2::bigint[]) AS old (slot, block_time) '
+        'ON t.block_time = to_timestamp(old.block_time) AND t.slot = old.slot '
+        'WHERE t.block_time BETWEEN %L AND %L)',
+        schema, name, schema, name, to_timestamp($3::bigint), to_timestamp($4::bigint)
+    ),
+    ' UNION ALL '
+)
+FROM unnest($1::text[], $2::text[]) AS tables (schema, name);
+
 -- name: write_delete_rows
 -- Makes the statement that deletes a table's rows of these slots; the table is one of the plan's.
 SELECT format(
     'DELETE FROM %I.%I AS t USING unnest($2::bigint[], $3::bigint[]) AS old (slot, block_time) '
-    'WHERE t.stream = $1 AND t.block_time = to_timestamp(old.block_time) AND t.slot = old.slot',
-    $1::text, $2::text
+    'WHERE t.stream = $1 AND t.block_time = to_timestamp(old.block_time) AND t.slot = old.slot '
+    'AND t.block_time BETWEEN %L AND %L',
+    $1::text, $2::text, to_timestamp($3::bigint), to_timestamp($4::bigint)
 );
 
 -- name: delete_balances

@@ -3,8 +3,8 @@
 -- name: write_delete_rows
 SELECT format(
     'DELETE FROM %I.%I AS t USING unnest($1::bigint[], $2::bigint[]) AS old (slot, block_time) '
-    'WHERE t.block_time = to_timestamp(old.block_time) AND t.slot = old.slot',
-    $1::text, $2::text
+    'WHERE t.block_time = to_timestamp(old.block_time) AND t.slot = old.slot AND t.block_time BETWEEN %L AND %L',
+    $1::text, $2::text, to_timestamp($3::bigint), to_timestamp($4::bigint)
 );
 
 -- name: write_find_rows

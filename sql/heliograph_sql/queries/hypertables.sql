@@ -106,3 +106,11 @@ FROM (
     FROM ours WHERE present IS DISTINCT FROM wanted AND wanted IS NOT NULL
 ) AS steps
 ORDER BY step, place;
+
+-- name: list_chunk_ends
+-- Where the chunks of a hypertable end, oldest first; none for a plain table.
+SELECT range_end
+FROM timescaledb_information.chunks
+WHERE hypertable_schema = $1 AND hypertable_name = $2
+GROUP BY range_end
+ORDER BY range_end;

@@ -10,14 +10,34 @@ FROM heliograph.streams
 WHERE name = $1
 FOR UPDATE;
 
--- name: write_deletes
--- One statement a table, in name order as the writers take them; views and tables of other schemas stay.
-SELECT format('DELETE FROM %I.%I WHERE stream = %L', n.nspname, c.relname, $1::text)
+-- name: end_coverage
+-- Of nothing it is said any more that it is complete, and nothing more can be written.
+DELETE FROM heliograph.coverage WHERE stream = $1;
+
+-- name: list_tables
+-- Tables that hold rows of the stream, in name order as the writers take them; those of its schema hold nothing else.
+SELECT n.nspname::text AS schema, c.relname::text AS name, n.nspname = $1 AS own
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
-JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'stream' AND NOT a.attisdropped
-WHERE n.nspname IN ('heliograph', 'heliograph_rollup', 'perps') AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition
+  AND (
+      n.nspname = $1
+      OR (
+          n.nspname IN ('heliograph', 'heliograph_rollup', 'perps')
+          AND EXISTS (
+              SELECT
+              FROM pg_attribute AS a
+              WHERE a.attrelid = c.oid AND a.attname = 'stream' AND NOT a.attisdropped
+          )
+      )
+  )
 ORDER BY n.nspname, c.relname;
+
+-- name: drop_chunks
+SELECT drop_chunks(format('%I.%I', $1::text, $2::text)::regclass, older_than => $3::timestamptz);
+
+-- name: write_delete
+SELECT format('DELETE FROM %I.%I WHERE stream = %L', $1::text, $2::text, $3::text);
 
 -- name: write_drop_schema
 SELECT format('DROP SCHEMA IF EXISTS %I CASCADE', $1::text);
