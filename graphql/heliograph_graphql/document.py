@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import cast
 
 from graphql import (
@@ -67,6 +68,13 @@ class Operation:
     nodes: tuple[str, ...]
     choices: tuple[str, ...]
     min_slot: ValueNode | None
+    token: object = field(default_factory=object)
+    """Stands for the operation where its text would be kept alive otherwise, or compared."""
+
+    @cached_property
+    def varies(self) -> bool:
+        """Whether its statements depend on more of its variables than which of them are given."""
+        return bool(self.switches or self.sizes or self.nodes or self.choices)
 
     @property
     def kind(self) -> OperationType:
@@ -75,10 +83,14 @@ class Operation:
 
 @dataclass(frozen=True)
 class Variables:
-    """Coerced variables, and the same with leaves replaced by references."""
+    """Coerced variables, and the same with leaves replaced by references. plain: whether nothing of them but texts, or nothing at all,
+
+    is given: then they are the same for every request.
+    """
 
     values: Mapping[str, object]
     symbols: Mapping[str, object]
+    plain: bool = False
 
 
 class Documents:
@@ -105,11 +117,11 @@ class Documents:
         """The operation's variables, coerced. Raises RequestError with the code BAD_USER_INPUT."""
         definitions = operation.definition.variable_definitions or ()
         if not definitions:
-            return Variables({}, {})
+            return Variables({}, {}, plain=True)
         if operation.kinds.keys() == given.keys():
             refs = _as_they_are(operation.kinds, given)
             if refs is not None:
-                return Variables(given, refs)
+                return Variables(given, refs, plain=True)
         try:
             check_variables(given, self._settings)
         except GraphQLError as error:

@@ -258,14 +258,11 @@ class Executor:
 
         Raises NodeIdError for what is asked of `node` and is no id.
         """
-        # How many rows stands in the statement; in those of subscriptions it is a value like others.
-        sizes = tuple(variables.values.get(name) for name in operation.sizes)
-        # Of which type a node is, says its id.
-        kinds = tuple(
-            entity_of_id(str(variables.values[name])) for name in operation.nodes if name in variables.values
-        )
         edition = self.editions.current
-        key = (_key(operation, variables), sizes, kinds)
+        # Found without looking at the variables where they say nothing: that is most of what is asked.
+        key: Hashable = (
+            operation.token if variables.plain and not operation.varies else _plan_key(operation, variables)
+        )
         known = edition.plans.get(key)
         if known is None:
             roots = edition.compiler.query(operation, variables)
@@ -436,6 +433,17 @@ def _key(operation: Operation, variables: Variables) -> Hashable:
     switches = tuple(variables.values.get(name) for name in operation.switches)
     choices = tuple(variables.values.get(name) for name in operation.choices)
     return (operation.text, operation.name, switches, choices, shape(variables.symbols))
+
+
+def _plan_key(operation: Operation, variables: Variables) -> Hashable:
+    """The same of a query. Raises NodeIdError for what is asked of `node` and is no id."""
+    # How many rows stands in the statement; in those of subscriptions it is a value like others.
+    sizes = tuple(variables.values.get(name) for name in operation.sizes)
+    # Of which type a node is, says its id.
+    kinds = tuple(
+        entity_of_id(str(variables.values[name])) for name in operation.nodes if name in variables.values
+    )
+    return (_key(operation, variables), sizes, kinds)
 
 
 async def looked_up(connection: Any, statement: Statement, bound: Sequence[object]) -> list[object]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Protocol
 
 from graphql import GraphQLError
@@ -20,7 +20,8 @@ from heliograph_graphql.node_id import NodeIdError, decode_id
 from heliograph_graphql.plan import Sort, Source, read
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_INT64 = 2**63
+_MOST_INTEGERS = {Kind.INT: 2**31, Kind.BIGINT: 2**63, Kind.SLOT: 2**63}
+"""Numbers as far from 0 as this, below it, fit the column."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 SQL_TYPES: Mapping[Kind, str] = {
@@ -123,11 +124,10 @@ def _value_of_cursor(value: CursorValue, field: Field, text: str) -> object:
         if not field.nullable:
             raise CursorError(f"cursor {text[:40]!r} lacks {field.name}: it is forged")
         return None
-    return from_key(value, field, partial(_forged_cursor, text, field))
-
-
-def _forged_cursor(text: str, field: Field) -> Exception:
-    return CursorError(f"cursor {text[:40]!r} does not hold a {field.name}: it is forged")
+    try:
+        return from_key(value, field)
+    except Misfit:
+        raise CursorError(f"cursor {text[:40]!r} does not hold a {field.name}: it is forged") from None
 
 
 @dataclass(frozen=True)
@@ -157,14 +157,13 @@ class Identity:
 @lru_cache(maxsize=64)
 def _values_of_identity(identity: Identity, text: str) -> tuple[object, ...]:
     values = decode_id(text, identity.entity, len(identity.fields))
-    return tuple(
-        from_key(value, field, partial(_forged_id, text, field))
-        for value, field in zip(values, identity.fields, strict=True)
-    )
-
-
-def _forged_id(text: str, field: Field) -> Exception:
-    return NodeIdError(f"id {text[:40]!r} does not hold a {field.name}: it is forged")
+    found = []
+    for value, field in zip(values, identity.fields, strict=True):
+        try:
+            found.append(from_key(value, field))
+        except Misfit:
+            raise NodeIdError(f"id {text[:40]!r} does not hold a {field.name}: it is forged") from None
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -214,34 +213,38 @@ def is_storable_text(text: str) -> bool:
     return "\0" not in text and (text.isascii() or _SURROGATE.search(text) is None)
 
 
-def from_key(value: CursorValue, field: Field, forged: Callable[[], Exception]) -> object:
-    """A value out of a cursor or id as the driver takes it; raises what `forged` makes where it does not fit the column."""
+class Misfit(Exception):
+    """A value that its column cannot hold."""
+
+
+def from_key(value: CursorValue, field: Field) -> object:
+    """A value out of a cursor or id as the driver takes it. Raises Misfit."""
     kind = Kind.TEXT if isinstance(field.type, Choice) else field.type
-    if kind is Kind.BOOL and isinstance(value, bool):
-        return value
-    if isinstance(value, bool):
-        raise forged()
-    if kind is Kind.TEXT and isinstance(value, str) and is_storable_text(value):
-        return value
-    if kind is Kind.DECIMAL and isinstance(value, str) and len(value) <= 200:
-        return _decimal(value, forged)
-    if kind in (Kind.BIGINT, Kind.SLOT) and isinstance(value, int) and -_INT64 <= value < _INT64:
-        return value
-    if kind is Kind.INT and isinstance(value, int) and -(2**31) <= value < 2**31:
-        return value
-    if kind is Kind.TIME and isinstance(value, int):
-        try:
-            return EPOCH + timedelta(microseconds=value)
-        except OverflowError:
-            raise forged() from None
-    raise forged()
+    if isinstance(value, str):
+        if kind is Kind.TEXT and is_storable_text(value):
+            return value
+        if kind is Kind.DECIMAL and len(value) <= 200:
+            return _decimal(value)
+    elif isinstance(value, bool):
+        if kind is Kind.BOOL:
+            return value
+    elif isinstance(value, int):
+        most = _MOST_INTEGERS.get(kind)
+        if most is not None and -most <= value < most:
+            return value
+        if kind is Kind.TIME:
+            try:
+                return EPOCH + timedelta(microseconds=value)
+            except OverflowError:
+                raise Misfit from None
+    raise Misfit
 
 
-def _decimal(text: str, forged: Callable[[], Exception]) -> Decimal:
+def _decimal(text: str) -> Decimal:
     try:
         number = Decimal(text)
     except ArithmeticError:
-        raise forged() from None
+        raise Misfit from None
     if not number.is_finite() or abs(number.adjusted()) > 200:
-        raise forged()
+        raise Misfit
     return number

@@ -5,6 +5,7 @@ One middleware does all three, because each that stands before an answer costs a
 
 from __future__ import annotations
 
+import logging
 import random
 import re
 import time
@@ -115,8 +116,10 @@ class Exchanges:
         if not self._access_log or path in _QUIET:
             return
         if self._log is None:
-            # Bound once, and not before logging is set up: binding takes longer than a line that the level leaves out.
+            # Once, and not before logging is set up.
             self._log = _log.bind()
+        if not self._log.is_enabled_for(logging.INFO):
+            return
         caller = caller_of(scope)
         self._log.info(
             "request",
