@@ -24,7 +24,6 @@ from heliograph_graphql.conditions import Filters, sorts, source
 from heliograph_graphql.document import Operation, Variables
 from heliograph_graphql.entity import Catalog, Entity, Part, Relation
 from heliograph_graphql.failures import BAD_INPUT, too_complex
-from heliograph_graphql.message import DISCARD, ENVELOPE, OBJECT_ENVELOPE, REMOVED, MessageItem
 from heliograph_graphql.node_id import NodeIdError, entity_of_id
 from heliograph_graphql.plan import (
     Aggregates,
@@ -54,32 +53,10 @@ from heliograph_graphql.plan import (
 )
 from heliograph_graphql.selection import Fields, Selections
 from heliograph_graphql.settings import ApiSettings
-from heliograph_graphql.transaction_state import MESSAGE, ROOT, STATUS, StatusPlan
 from heliograph_graphql.types import DEFAULT_FIRST
 
 # PostgreSQL cuts longer names, which would make two response keys one.
 LONGEST_KEY = 63
-
-
-class LivePlan:
-    """A subscription: which entity (None: bare commits), what of each message, which rows, and the raw arguments."""
-
-    def __init__(
-        self,
-        key: str,
-        entity: Entity | None,
-        items: tuple[MessageItem, ...],
-        rows: Mapping[str, Mapping[str, Node]],
-        where: Condition,
-        arguments: Mapping[str, object],
-    ) -> None:
-        """items: the members of a message; of an object's update where `entity` is followed."""
-        self.key = key
-        self.entity = entity
-        self.items = items
-        self.rows = rows
-        self.where = where
-        self.arguments = arguments
 
 
 class Compiler:
@@ -92,50 +69,26 @@ class Compiler:
 
     def query(self, operation: Operation, variables: Variables) -> dict[str, Root | Typename | None]:
         """Root fields by response key, in order. Raises GraphQLError."""
-        work = self._work(operation, variables)
+        work = Work(self._schema, self._catalog, self._settings, operation, variables)
         root = cast(GraphQLObjectType, self._schema.query_type)
         fields = work.selections.collect([operation.definition.selection_set], {root.name})
         return {key: work.root(key, nodes, root) for key, nodes in fields.items()}
 
-    def subscription(self, operation: Operation, variables: Variables) -> LivePlan | StatusPlan:
-        """The operation's only field. Raises GraphQLError."""
-        work = self._work(operation, variables)
-        root = cast(GraphQLObjectType, self._schema.subscription_type)
-        fields = work.selections.collect([operation.definition.selection_set], {root.name})
-        if len(fields) != 1:
-            raise GraphQLError(f"a subscription selects exactly one field, not {len(fields)}")
-        ((key, nodes),) = fields.items()
-        if nodes[0].name.value == "__typename":
-            raise GraphQLError("a subscription selects a field, not __typename")
-        if nodes[0].name.value == ROOT:
-            return work.statuses(key, nodes, root)
-        return work.live(key, nodes, root)
 
-    def _work(self, operation: Operation, variables: Variables) -> _Work:
-        selections = Selections(operation.fragments, variables.values)
-        return _Work(
-            self._schema,
-            self._catalog,
-            selections,
-            variables,
-            self._settings,
-        )
-
-
-class _Work:
+class Work:
     """One compilation."""
 
     def __init__(
         self,
         schema: GraphQLSchema,
         catalog: Catalog,
-        selections: Selections,
-        variables: Variables,
         settings: ApiSettings,
+        operation: Operation,
+        variables: Variables,
     ) -> None:
         self._schema = schema
         self._catalog = catalog
-        self.selections = selections
+        self.selections = Selections(operation.fragments, variables.values)
         self._variables = variables
         self._filters = Filters(settings.max_conditions)
         self._settings = settings
@@ -164,7 +117,7 @@ class _Work:
             where=self._filters.condition(entity, given.get("where")),
             sorts=sorts(entity, given.get("orderBy")),
             items=self._page_items(entity, self._inside(nodes, f"{entity.name}Connection")),
-            arguments=_asked_with(entity, relation, given),
+            arguments=asked_with(entity, relation, given),
             as_of=_as_of(given.get("asOf"), self._settings.max_folded),
         )
 
@@ -172,7 +125,7 @@ class _Work:
         given = {name: value for name, value in self.arguments(parent, nodes[0]).items() if value is not None}
         if entity.arguments:
             items = self._items(entity, self._row_fields(nodes, entity))
-            asked = _asked_with(entity, None, given)
+            asked = asked_with(entity, None, given)
             return Row(entity, All(()), sorts(entity, None), items, arguments=asked)
         identity = given.pop("id", None)
         if identity is None and not set(given) - {"stream"}:
@@ -204,62 +157,11 @@ class _Work:
             identity,
         )
 
-    def live(self, key: str, nodes: list[FieldNode], parent: GraphQLObjectType) -> LivePlan:
-        name = nodes[0].name.value
-        entity = None if name == "commits" else self._catalog.by_root[name]
-        given = self.arguments(parent, nodes[0])
-        if entity is not None:
-            entity = self._chosen(entity, given)
-        kind = "Update" if entity and entity.followed else "Message"
-        message = f"{entity.name if entity else 'Commit'}{kind}"
-        items: list[MessageItem] = []
-        rows: dict[str, Mapping[str, Node]] = {}
-        for item, found in self._inside(nodes, message).items():
-            member = found[0].name.value
-            if member == "nodes" and entity is not None:
-                rows[item] = self._items(entity, self._row_fields(found, entity))
-                items.append(MessageItem(item, "nodes"))
-            elif member == "discard":
-                inner = self._inside(found, "Discard")
-                items.append(
-                    MessageItem(item, "discard", tuple((k, n[0].name.value) for k, n in inner.items()))
-                )
-            else:
-                items.append(MessageItem(item, member))
-        known = {field.key for field in (*ENVELOPE, *OBJECT_ENVELOPE)} | {
-            "nodes",
-            "discard",
-            REMOVED,
-            "__typename",
-        }
-        assert {item.name for item in items} <= known
-        assert all(
-            {name for _, name in item.members} <= {f.key for f in DISCARD} | {"__typename"} for item in items
-        )
-        where = self._filters.condition(entity, given.get("where")) if entity else All(())
-        arguments = {name: given.get(name) for name in ("after", "streams", "history")}
-        if entity is not None and entity.of_stream is not None:
-            arguments["streams"] = [entity.of_stream]
-        return LivePlan(key, entity, tuple(items), rows, where, arguments)
-
-    def statuses(self, key: str, nodes: list[FieldNode], parent: GraphQLObjectType) -> StatusPlan:
-        given = self.arguments(parent, nodes[0])
-        items: list[MessageItem] = []
-        for item, found in self._inside(nodes, MESSAGE).items():
-            inner = self._inside(found, STATUS.name)
-            items.append(
-                MessageItem(item, found[0].name.value, tuple((k, n[0].name.value) for k, n in inner.items()))
-            )
-        streams = given.get("streams")
-        return StatusPlan(
-            key, tuple(items), source(given["signatures"]), None if streams is None else source(streams)
-        )
-
     def _chosen(self, entity: Entity, given: Mapping[str, object]) -> Entity:
         """The entity to read: another choice is another plan."""
         if entity.choose is None:
             return entity
-        asked = _asked_with(entity, None, given)
+        asked = asked_with(entity, None, given)
         return entity.choose({name: read(value, self._variables.values) for name, value in asked.items()})
 
     def arguments(self, parent: GraphQLObjectType, node: FieldNode) -> dict[str, object]:
@@ -364,7 +266,7 @@ class _Work:
         return _checked(self.selections.inside(nodes, {name}))
 
 
-def _asked_with(entity: Entity, relation: Relation | None, given: Mapping[str, object]) -> dict[str, Source]:
+def asked_with(entity: Entity, relation: Relation | None, given: Mapping[str, object]) -> dict[str, Source]:
     """Values of the entity's arguments, defaults included."""
     theirs = {name for name, _ in relation.given} if relation else set()
     found: dict[str, Source] = {}

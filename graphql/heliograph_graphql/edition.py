@@ -20,6 +20,7 @@ from heliograph_graphql.event_schema import EventSchema
 from heliograph_graphql.object_feed import ObjectQuery
 from heliograph_graphql.render import LiveQuery
 from heliograph_graphql.settings import ApiSettings
+from heliograph_graphql.subscription_compiler import SubscriptionCompiler
 from heliograph_graphql.transaction_state import StatusPlan
 from heliograph_sql.event_sources import EventSources
 
@@ -48,6 +49,7 @@ class Edition:
         self.core = self._schema.core
         self.documents = Documents(self.core, settings)
         self.compiler = Compiler(self.core, self.catalog, settings)
+        self.subscriptions = SubscriptionCompiler(self.core, self.catalog, settings)
         self.plans: BoundedCache[CompiledQuery] = BoundedCache(settings.plans_cached, _MOST_CHARACTERS)
         self.live: BoundedCache[LiveQuery | ObjectQuery | StatusPlan] = BoundedCache(
             settings.plans_cached, _MOST_CHARACTERS

@@ -207,6 +207,24 @@ class Past:
 
 
 @dataclass(frozen=True, eq=False)
+class Gathered:
+    """Objects that a subscription to an entity that is computed follows. name: the member of its message that lists them.
+
+    on: (column there, argument here) pairs that must be equal. fixed: (column there, stored value) that it must have besides.
+    """
+
+    name: str
+    target: str
+    description: str
+    on: tuple[tuple[str, str], ...]
+    fixed: tuple[tuple[str, str], ...] = ()
+
+    def typename(self, entity: Entity) -> str:
+        """The type of that member."""
+        return f"{entity.name}{self.name[0].upper()}{self.name[1:]}"
+
+
+@dataclass(frozen=True, eq=False)
 class Entity:
     """A table as GraphQL shows it, or what a part of queries/graphql.sql computes.
 
@@ -220,6 +238,7 @@ class Entity:
     tells rows of one event apart. rows: the SELECT that the rows come from, where it is not the table as it stands.
     choose: the entity to read instead, by the values of `arguments`, where these say which rows there are. live: also a subscription (event-like tables only).
     followed: also a subscription of whole objects (tables whose changes heliograph.object_changes notes).
+    gathers: what the subscription of the name of `one` follows, all of it entities that are `followed`.
     """
 
     name: str
@@ -234,6 +253,7 @@ class Entity:
     stream: str = "stream"
     live: bool = False
     followed: bool = False
+    gathers: tuple[Gathered, ...] = ()
     identity: tuple[str, ...] = ()
     lookups: tuple[str, ...] = ()
     arguments: tuple[Argument, ...] = ()
@@ -281,6 +301,8 @@ class Catalog:
         self.by_name = {entity.name: entity for entity in self.entities}
         self.by_root = {entity.root: entity for entity in self.entities if entity.root}
         self.by_one = {entity.one: entity for entity in self.entities if entity.one}
+        self.by_gathering = {entity.one: entity for entity in self.entities if entity.one and entity.gathers}
+        """Those that have a subscription to what they gather, by its name."""
         self.nodes = {
             entity.name: entity for entity in self.entities if "id" in entity.by_key and entity.choose is None
         }

@@ -35,6 +35,7 @@ from heliograph_graphql.failures import (
     too_complex,
 )
 from heliograph_graphql.hub import EndingFeed, Feed
+from heliograph_graphql.live_plan import ObjectPlan
 from heliograph_graphql.node_id import entity_of_id
 from heliograph_graphql.object_feed import ObjectFeed, ObjectQuery
 from heliograph_graphql.parameters import LookupParam, bind_asked, bind_given
@@ -228,9 +229,7 @@ class Executor:
         after = read(source(query.plan.arguments["after"]), variables.values)
         plan, settings = query.plan, self.settings
         self._check_rows(
-            most_live_rows(
-                plan.key, plan.rows.values(), settings.message_rows, settings.max_first, variables.values
-            )
+            most_live_rows(plan.key, query.lists, settings.message_rows, settings.max_first, variables.values)
         )
         feed = (
             ObjectFeed(query, variables.values, settings.message_objects)
@@ -244,12 +243,13 @@ class Executor:
         key = _key(operation, variables)
         known = edition.live.get(key)
         if known is None:
-            plan = edition.compiler.subscription(operation, variables)
+            plan = edition.subscriptions.plan(operation, variables)
             if isinstance(plan, StatusPlan):
                 known = plan
+            elif isinstance(plan, ObjectPlan):
+                known = ObjectQuery(plan, edition.catalog)
             else:
-                make = ObjectQuery if plan.entity is not None and plan.entity.followed else LiveQuery
-                known = make(plan, edition.catalog)
+                known = LiveQuery(plan, edition.catalog)
             edition.live.put(key, known, len(repr(key)) + known.characters)
         return known
 

@@ -48,15 +48,19 @@ OBJECT_ENVELOPE = (
         Kind.BOOL,
         "True for the first message, which has all objects: forget what you hold. False for changes.",
     ),
+    Field(
+        "stream", Kind.TEXT, "The stream whose commit changed them; null in the first message.", nullable=True
+    ),
+    Field("seq", Kind.BIGINT, "Number of that commit in its stream.", nullable=True),
 )
 REMOVED = "removed"
 
 
 @dataclass(frozen=True)
 class MessageItem:
-    """One selected member of a message: `name` is an envelope field, "discard", "nodes", "removed" or "__typename".
+    """One selected member of a message: `name` is an envelope field, "discard", "nodes", "removed", "__typename" or what was gathered.
 
-    members: for discard, the response key and field name of each selected member.
+    members: of one that is an object, the response key and field name of each selected member.
     """
 
     key: str

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import orjson
 
 from heliograph_core.cursor import StreamPosition, encode_stream
-from heliograph_graphql.compiler import LivePlan
 from heliograph_graphql.entity import Catalog
 from heliograph_graphql.failures import too_complex
-from heliograph_graphql.message import REMOVED
+from heliograph_graphql.live_plan import WHOLE, ObjectPlan
+from heliograph_graphql.message import REMOVED, MessageItem
 from heliograph_graphql.parameters import bind_asked, bind_given
+from heliograph_graphql.plan import Node, read
 from heliograph_graphql.render import asked_streams, shared_values
 from heliograph_graphql.sql_objects import LIMIT, SEQ, STREAM, STREAMS, object_changes, object_snapshot
 from heliograph_sql.tail import Commit
@@ -22,11 +23,16 @@ from heliograph_sql.tail import Commit
 class ObjectQuery:
     """What subscriptions of one shape have in common."""
 
-    def __init__(self, plan: LivePlan, catalog: Catalog) -> None:
-        assert plan.entity is not None
+    def __init__(self, plan: ObjectPlan, catalog: Catalog) -> None:
         self.plan = plan
-        self.snapshot = object_snapshot(plan.entity, plan.rows, plan.where, catalog)
-        self.changes = object_changes(plan.entity, plan.rows, plan.where, catalog)
+        followed = list(plan.followed.values())
+        self.snapshot = object_snapshot(followed, catalog)
+        self.changes = object_changes(followed, catalog)
+
+    @property
+    def lists(self) -> Iterable[Mapping[str, Node]]:
+        """What it selects of each object, a list each."""
+        return (items for followed in self.plan.followed.values() for items in followed.lists.values())
 
     @property
     def characters(self) -> int:
@@ -35,12 +41,15 @@ class ObjectQuery:
 
 
 class ObjectChunk(msgspec.Struct, frozen=True):
-    """A message in the making. lists: JSON text of each list that is selected; removed: of the ids."""
+    """A message in the making. commit: None for a snapshot. lists: JSON text of each list of objects that is selected;
+
+    removed: of the ids, by what is followed.
+    """
 
     position: StreamPosition
-    lists: Mapping[str, str]
-    removed: str
-    snapshot: bool = False
+    commit: Commit | None
+    lists: Mapping[tuple[str, ...], str]
+    removed: Mapping[str, str]
 
 
 class ObjectFeed:
@@ -53,7 +62,8 @@ class ObjectFeed:
         self.plan = plan = query.plan
         self._query = query
         self._most_objects = most_objects
-        self.streams = asked_streams(plan, variables)
+        self.streams = asked_streams(plan.arguments, variables)
+        self._said = {name: _json(read(value, variables)) for name, value in plan.said.items()}
         self._bound = bind_asked(query.snapshot.params, variables)
         self.values = shared_values(query.changes.params, query.changes.lists, variables)
         self.key: Hashable = (plan.key, plan.items, query.changes.text, repr(self.values), self.streams)
@@ -79,16 +89,22 @@ class ObjectFeed:
         """
         given = {STREAMS: None if self.streams is None else sorted(self.streams), LIMIT: self._most_objects}
         values = bind_given(self._query.snapshot.params, self._bound, given)
-        *lists, count = await connection.fetchrow(self._query.snapshot.text, *values)
-        if count > self._most_objects:
-            assert self.plan.entity is not None
-            raise too_complex(
-                f"more than {self._most_objects} {self.plan.entity.root} match: narrow `where`, as by status or wallet"
-            )
-        chunk = ObjectChunk(
-            StreamPosition.after(0), dict(zip(self.plan.rows, lists, strict=True)), "[]", True
+        columns = iter(await connection.fetchrow(self._query.snapshot.text, *values))
+        lists: dict[tuple[str, ...], str] = {}
+        for followed in self.plan.followed.values():
+            lists |= {path: next(columns) for path in followed.lists}
+            if next(columns) > self._most_objects:
+                raise too_complex(self._too_many(followed.entity.root))
+        removed = dict.fromkeys(self.plan.followed, "[]")
+        return self._text(ObjectChunk(StreamPosition.after(0), None, lists, removed), positions)
+
+    def _too_many(self, root: str) -> str:
+        instead = (
+            "narrow `where`, as by status or wallet"
+            if WHOLE in self.plan.followed
+            else f"follow `{root}` by themselves, with a `where`"
         )
-        return self._text(chunk, positions)
+        return f"more than {self._most_objects} {root} match: {instead}"
 
     async def render(
         self, commit: Commit, connection: Any, behind: StreamPosition | None = None
@@ -107,11 +123,19 @@ class ObjectFeed:
             changes.text, *(given[name] for name in changes.given), list(range(len(feeds))), *columns
         )
         chunks: list[Sequence[ObjectChunk]] = [() for _ in feeds]
-        position = StreamPosition.after(commit.seq)
-        for number, *lists, removed in rows:
-            told = dict(zip(feeds[number].plan.rows, lists, strict=True))
-            chunks[number] = (ObjectChunk(position, told, removed),)
+        for number, *columns in rows:
+            chunks[number] = (feeds[number]._chunk(commit, columns),)
         return chunks
+
+    def _chunk(self, commit: Commit, columns: Sequence[str]) -> ObjectChunk:
+        """columns: as ObjectChanges returns them behind the number."""
+        texts = iter(columns)
+        lists: dict[tuple[str, ...], str] = {}
+        removed = {}
+        for name, followed in self.plan.followed.items():
+            lists |= {path: next(texts) for path in followed.lists}
+            removed[name] = next(texts)
+        return ObjectChunk(StreamPosition.after(commit.seq), commit, lists, removed)
 
     def message(
         self, commit: Commit, chunk: ObjectChunk, positions: Mapping[str, StreamPosition]
@@ -120,19 +144,40 @@ class ObjectFeed:
         return self._text(chunk, positions)
 
     def _text(self, chunk: ObjectChunk, positions: Mapping[str, StreamPosition]) -> tuple[str, str]:
-        cursor = encode_stream(positions)
+        cursor, plan, commit = encode_stream(positions), self.plan, chunk.commit
+        values = {
+            "cursor": _json(cursor),
+            "snapshot": _json(commit is None),
+            "stream": _json(commit and commit.stream),
+            "seq": _json(commit and str(commit.seq)),
+            REMOVED: chunk.removed.get(WHOLE, ""),
+            "__typename": _json(plan.typename),
+            **self._said,
+        }
         parts = []
-        for item in self.plan.items:
+        for item in plan.items:
             if item.name == "nodes":
-                value = chunk.lists[item.key]
-            elif item.name == REMOVED:
-                value = chunk.removed
-            elif item.name == "snapshot":
-                value = "true" if chunk.snapshot else "false"
-            elif item.name == "cursor":
-                value = orjson.dumps(cursor).decode()
+                value = chunk.lists[(item.key,)]
+            elif item.name in values:
+                value = values[item.name]
             else:
-                assert self.plan.entity is not None
-                value = f'"{self.plan.entity.name}Update"'
+                value = self._gathered(item, chunk)
             parts.append(f'"{item.key}":{value}')
-        return f'{{"data":{{"{self.plan.key}":{{{",".join(parts)}}}}}}}', cursor
+        return f'{{"data":{{"{plan.key}":{{{",".join(parts)}}}}}}}', cursor
+
+    def _gathered(self, item: MessageItem, chunk: ObjectChunk) -> str:
+        """What is told of one of several that are followed."""
+        parts = []
+        for key, name in item.members:
+            if name == "nodes":
+                value = chunk.lists[(item.key, key)]
+            elif name == REMOVED:
+                value = chunk.removed[item.name]
+            else:
+                value = _json(self.plan.followed[item.name].typename)
+            parts.append(f'"{key}":{value}')
+        return f"{{{','.join(parts)}}}"
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value).decode()

@@ -10,11 +10,11 @@ from typing import Any
 import orjson
 
 from heliograph_core.cursor import END, StreamPosition, encode_stream
-from heliograph_graphql.compiler import LivePlan
 from heliograph_graphql.conditions import source
 from heliograph_graphql.entity import Catalog
+from heliograph_graphql.live_plan import RowPlan
 from heliograph_graphql.parameters import Param, bind_asked, bind_given
-from heliograph_graphql.plan import read
+from heliograph_graphql.plan import Node, read
 from heliograph_graphql.sql import SharedStatement, Statement, live_statement, shared_statement
 from heliograph_sql.queries import load
 from heliograph_sql.tail import Commit
@@ -28,20 +28,25 @@ class Chunk:
     """A message in the making: where it ends, and the text of each list of rows that the subscription selects."""
 
     position: StreamPosition
-    lists: Mapping[str, str]
+    lists: Mapping[tuple[str, ...], str]
     first: bool
 
 
 class LiveQuery:
     """What subscriptions of one shape have in common: the plan, and the statements that read its rows."""
 
-    def __init__(self, plan: LivePlan, catalog: Catalog) -> None:
+    def __init__(self, plan: RowPlan, catalog: Catalog) -> None:
         self.plan = plan
         self.alone: Statement | None = None
         self.together: SharedStatement | None = None
         if plan.entity is not None:
-            self.alone = live_statement(plan.entity, plan.rows, plan.where, catalog)
-            self.together = shared_statement(plan.entity, plan.rows, plan.where, catalog)
+            self.alone = live_statement(plan.entity, plan.lists, plan.where, catalog)
+            self.together = shared_statement(plan.entity, plan.lists, plan.where, catalog)
+
+    @property
+    def lists(self) -> Iterable[Mapping[str, Node]]:
+        """What it selects of each row, a list each."""
+        return self.plan.lists.values()
 
     @property
     def characters(self) -> int:
@@ -59,7 +64,7 @@ class Feed:
         plan = query.plan
         self.plan = plan
         self._message_rows = message_rows
-        self.streams = asked_streams(plan, variables)
+        self.streams = asked_streams(plan.arguments, variables)
         self.history = bool(_value(plan.arguments.get("history"), variables))
         self._statement = query.alone
         self._bound = bind_asked(self._statement.params if self._statement else (), variables)
@@ -119,7 +124,7 @@ class Feed:
         times = await _times(commit, connection)
         while times is not None:
             row = await connection.fetchrow(self._statement.text, *self._given(commit, at, times))
-            count, lists = row["rows"], dict(zip(self.plan.rows, row, strict=False))
+            count, lists = row["rows"], dict(zip(self.plan.lists, row, strict=False))
             if not count:
                 break
             first = at.slot < 0
@@ -129,7 +134,7 @@ class Feed:
             if not more:
                 break
         if not chunks and commit.kind == "correct" and at.slot < 0:
-            return [Chunk(done, dict.fromkeys(self.plan.rows, "[]"), True)]
+            return [Chunk(done, dict.fromkeys(self.plan.lists, "[]"), True)]
         return chunks
 
     async def render_family(
@@ -149,7 +154,7 @@ class Feed:
         )
         done = StreamPosition.after(commit.seq)
         for number, *lists in rows:
-            chunks[number] = [Chunk(done, dict(zip(feeds[number].plan.rows, lists, strict=False)), True)]
+            chunks[number] = [Chunk(done, dict(zip(feeds[number].plan.lists, lists, strict=False)), True)]
         return chunks
 
     def message(
@@ -170,7 +175,7 @@ class Feed:
         parts = []
         for item in self.plan.items:
             if item.name == "nodes":
-                value = chunk.lists[item.key]
+                value = chunk.lists[(item.key,)]
             elif item.name == "discard":
                 value = _discard(item.members, commit) if discards else "null"
             elif item.name == "__typename":
@@ -235,9 +240,9 @@ def _value(argument: object, variables: Mapping[str, object]) -> object:
     return read(source(argument), variables)
 
 
-def asked_streams(plan: LivePlan, variables: Mapping[str, object]) -> frozenset[str] | None:
+def asked_streams(arguments: Mapping[str, object], variables: Mapping[str, object]) -> frozenset[str] | None:
     """The streams that a subscription names, None for all."""
-    streams = plan.arguments.get("streams")
+    streams = arguments.get("streams")
     return None if streams is None else frozenset(_texts(streams, variables))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Iterable
 from typing import Annotated, Any
 
 import strawberry
@@ -11,7 +11,7 @@ from strawberry.directive import DirectiveLocation
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.unset import UNSET
 
-from heliograph_graphql.entity import Catalog, Entity
+from heliograph_graphql.entity import Argument, Catalog, Entity
 from heliograph_graphql.inputs import list_of
 from heliograph_graphql.message import DISCARD, ENVELOPE, OBJECT_ENVELOPE, REMOVED
 from heliograph_graphql.passthrough import PassThrough
@@ -147,29 +147,58 @@ def _subscription(catalog: Catalog, types: Types) -> Any:
         strawberry.type(
             message, name=message.__name__, description=f"What one commit brought to {entity.root}."
         )
-        _set(cls, entity.root, _live(entity.description, message, types.where(entity)))
+        _set(cls, entity.root, _live(types, entity.description, message, types.where(entity)))
     for entity in catalog.followed:
         update = new_class(f"{entity.name}Update")
-        for field in OBJECT_ENVELOPE:
-            set_attribute(update, field.key, types.inputs.output(field), field.text)
-        set_attribute(
-            update, "nodes", list_of(types.object(entity)), "Objects that match, each whole as it is now."
-        )
-        set_attribute(
-            update,
-            REMOVED,
-            list_of(strawberry.ID),
-            "Ids of those that matched and do so no longer, or are gone.",
-        )
+        _update(update, types)
+        _objects(update, entity, types)
         strawberry.type(update, name=update.__name__, description=f"What changed among {entity.root}.")
         text = f"{entity.description} All that match first, then each that changes, whole."
-        _set(cls, entity.root, _live(text, update, types.where(entity), history=False))
+        _set(cls, entity.root, _live(types, text, update, types.where(entity), history=False))
+    for name, entity in catalog.by_gathering.items():
+        _set(cls, name, _gathered(entity, catalog, types))
     _set(cls, ROOT, _statuses(types))
     commit = new_class("CommitMessage")
     _envelope(commit, types, discard)
     strawberry.type(commit, name="CommitMessage", description="One commit of the log.")
-    _set(cls, "commits", _live("Every commit, without rows.", commit, None))
+    _set(cls, "commits", _live(types, "Every commit, without rows.", commit, None))
     return strawberry.type(cls, name="Subscription", description="Everything that can be followed live.")
+
+
+def _gathered(entity: Entity, catalog: Catalog, types: Types) -> Any:
+    update = new_class(f"{entity.name}Update")
+    _update(update, types)
+    for argument in entity.arguments:
+        set_attribute(update, argument.key, types.inputs.output(argument), argument.description)
+    for part in entity.gathers:
+        target, listed = catalog.by_name[part.target], new_class(part.typename(entity))
+        _objects(listed, target, types)
+        strawberry.type(
+            listed, name=listed.__name__, description=f"What changed among {target.root} of a {entity.one}."
+        )
+        set_attribute(update, part.name, listed, part.description)
+    strawberry.type(update, name=update.__name__, description=f"What changed of a {entity.one}.")
+    parts = " ".join(part.description for part in entity.gathers)
+    text = f"What a {entity.one} holds, in one message a commit: all first, then each that changes, whole. {parts}"
+    return _live(types, text, update, None, history=False, asked=entity.arguments)
+
+
+def _update(update: Any, types: Types) -> None:
+    for field in OBJECT_ENVELOPE:
+        kind = types.inputs.output(field)
+        set_attribute(update, field.key, kind | None if field.nullable else kind, field.text)
+
+
+def _objects(listed: Any, entity: Entity, types: Types) -> None:
+    set_attribute(
+        listed, "nodes", list_of(types.object(entity)), "Objects that match, each whole as it is now."
+    )
+    set_attribute(
+        listed,
+        REMOVED,
+        list_of(strawberry.ID),
+        "Ids of those that matched and do so no longer, or are gone.",
+    )
 
 
 def _statuses(types: Types) -> Any:
@@ -202,7 +231,15 @@ def _envelope(message: Any, types: Types, discard: Any) -> None:
     )
 
 
-def _live(description: str, message: Any, where: Any, *, history: bool = True) -> Any:
+def _live(
+    types: Types,
+    description: str,
+    message: Any,
+    where: Any,
+    *,
+    history: bool = True,
+    asked: Iterable[Argument] = (),
+) -> Any:
     def resolve(
         self: Any, after: Any = UNSET, streams: Any = UNSET, history: Any = False, where: Any = UNSET
     ) -> Any:
@@ -218,6 +255,7 @@ def _live(description: str, message: Any, where: Any, *, history: bool = True) -
         arguments["where"] = Annotated[where | None, strawberry.argument(description="Which rows.")]
     resolve.__annotations__ = {**arguments, "return": AsyncIterator[message]}
     _keep_parameters(resolve, {"self", *arguments})
+    types.add_arguments(resolve, asked)
     return strawberry.subscription(resolver=resolve, description=description)
 
 

@@ -12,8 +12,9 @@ from functools import cached_property
 
 from heliograph_graphql.entity import Catalog, Entity, Kind
 from heliograph_graphql.json_text import json_array, json_items
+from heliograph_graphql.live_plan import Lists
 from heliograph_graphql.parameters import GivenParam, LookupParam, Param
-from heliograph_graphql.plan import AsOf, Compare, Condition, Node, Operator, Page, Root
+from heliograph_graphql.plan import AsOf, Compare, Condition, Operator, Page, Root
 from heliograph_graphql.scratch import Scratch
 from heliograph_graphql.sql_conditions import Conditions, conjuncts, implied
 from heliograph_graphql.sql_rows import LIMIT, SLOTS, STREAMS, WINDOW, Rows
@@ -141,7 +142,7 @@ LIVE_GIVEN = {
 
 def live_statement(
     entity: Entity,
-    lists: Mapping[str, Mapping[str, Node]],
+    lists: Lists,
     where: Condition,
     catalog: Catalog,
 ) -> Statement:
@@ -181,7 +182,7 @@ class SharedStatement:
 
 def shared_statement(
     entity: Entity,
-    lists: Mapping[str, Mapping[str, Node]],
+    lists: Lists,
     where: Condition,
     catalog: Catalog,
 ) -> SharedStatement:

@@ -16,6 +16,7 @@ from tests.graphql.test_hub import ALL_SEEN, Receiver, feed_of, running
 from heliograph_graphql.executor import Executor, Request
 from heliograph_graphql.hub import EndingFeed, Feed
 from heliograph_graphql.settings import ApiSettings
+from heliograph_graphql.topics import KEY, TOPICS, requests
 from heliograph_sql.database import Database
 from heliograph_sql.object_log import forget_changes
 
@@ -23,10 +24,12 @@ ID = "id"
 
 
 class Holder:
-    """A client: keeps what it is told, as a frontend does."""
+    """A client: keeps what it is told, as a frontend does. parts: members of a message that list objects; none: itself does."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, *parts: str) -> None:
         self._root = root
+        self._parts = parts
+        self.told: list[tuple[str, str]] = []
         self.held: dict[str, Mapping[str, Any]] = {}
         self.snapshots = 0
         self.cursor = ""
@@ -37,14 +40,16 @@ class Holder:
 
     def offer(self, payload: str, cursor: str) -> None:
         message = orjson.loads(payload)["data"][self._root]
+        self.told.append((payload, cursor))
         if message["snapshot"]:
             self.held.clear()
             self.snapshots += 1
-        for node in message["nodes"]:
-            self.held[node[ID]] = node
-        for gone in message["removed"]:
-            self.held.pop(gone, None)
-        assert message["cursor"] == cursor
+        for listed in [message[part] for part in self._parts] or [message]:
+            for node in listed["nodes"]:
+                self.held[node[ID]] = node
+            for gone in listed["removed"]:
+                self.held.pop(gone, None)
+        assert message.get("cursor", cursor) == cursor
         self.cursor = cursor
         self._grown.set()
 
@@ -58,11 +63,11 @@ class Holder:
     def fail(self, error: dict[str, Any]) -> None:
         raise AssertionError(error)
 
-    async def until(self, wanted: Mapping[str, Mapping[str, Any]]) -> None:
-        """Returns once it holds just that."""
+    async def until(self, wanted: Mapping[str, Mapping[str, Any]], messages: int = 0) -> None:
+        """Returns once it holds just that, and was told so often."""
         try:
             async with asyncio.timeout(10):
-                while self.held != wanted:
+                while self.held != wanted or len(self.told) < messages:
                     self._grown.clear()
                     await self._grown.wait()
         except TimeoutError:
@@ -172,7 +177,8 @@ def _random_statements(dice: random.Random, stream: str, key: str, wallet: str) 
     made: list[tuple[Any, ...]] = []
     for _ in range(dice.randrange(1, 4)):
         if dice.random() < 0.25:
-            made.append(("DELETE FROM perps.positions WHERE position_key = $1", key))
+            delete = "DELETE FROM perps.positions WHERE stream = $1 AND position_key = $2"
+            made.append((delete, stream, key))
         else:
             status = dice.choice(["open", "open", "closed"])
             made.append(
@@ -261,3 +267,211 @@ async def test_what_identifies_an_object_is_noted(database: Database) -> None:
         (entity.table, *(each for each in entity.identity if each != "stream")) for entity in followed_ones
     }
     assert len(rows) == 3 * len(followed_ones)
+
+
+# -- a wallet: several entities in one message
+
+WALLET = """subscription ($after: String, $streams: [String!]) {
+  wallet(address: "alice", after: $after, streams: $streams) {
+    cursor snapshot stream seq address
+    positions { removed nodes { id positionKey status size } }
+    balances { removed nodes { id asset free } }
+  } }"""
+PARTS = ("positions", "balances")
+PUT_BALANCE = """INSERT INTO perps.balances VALUES ($1, $2, 'USDC', $3, 0, $4, 100, 0, 0)
+  ON CONFLICT (stream, wallet, asset, sub_account) DO UPDATE SET free = excluded.free"""
+
+
+async def _wallet(database: Database) -> dict[str, dict[str, Any]]:
+    """What queries answer, as a holder of WALLET keeps it."""
+    text = """{
+      positions(first: 1000, where: {wallet: {eq: "alice"}, status: {eq: OPEN}}) { nodes { id positionKey status size } }
+      balances(first: 1000, where: {wallet: {eq: "alice"}}) { nodes { id asset free } } }"""
+    answer = await Executor(database, ApiSettings()).execute(Request(text))
+    data = orjson.loads(answer.body)["data"]
+    return {node[ID]: node for part in PARTS for node in data[part]["nodes"]}
+
+
+async def test_a_wallet_is_told_of_positions_and_balances_in_one_message_a_commit(
+    ledger: Ledger, database: Database
+) -> None:
+    for wallet in ("alice", "bob"):
+        await ledger.put("perps.positions", position_key=f"{wallet}-1", wallet=wallet)
+        await ledger.put("perps.balances", wallet=wallet, asset="USDC")
+    await ledger.put("perps.positions", position_key="alice-0", wallet="alice", status="closed")
+    executor = Executor(database, ApiSettings())
+    async with running(database) as hub:
+        alice = Holder("wallet", *PARTS)
+        await hub.subscribe(followed(executor, WALLET)[0], None, alice)
+        assert alice.held == await _wallet(database)
+        assert {node.get("positionKey") for node in alice.held.values()} == {"alice-1", None}
+        for statements in (
+            [("UPDATE perps.positions SET size = 9 WHERE wallet = 'bob'",)],
+            [
+                ("UPDATE perps.positions SET size = 7 WHERE wallet = 'alice'",),
+                ("UPDATE perps.balances SET free = 3",),
+            ],
+            [("UPDATE perps.balances SET free = 2 WHERE wallet = 'alice'",)],
+            [("UPDATE perps.positions SET status = 'closed'",)],
+        ):
+            await change(ledger, *statements)
+            await alice.until(await _wallet(database))
+        first, both, balance, closed = (orjson.loads(told)["data"]["wallet"] for told, _ in alice.told)
+        assert (first["snapshot"], first["stream"], first["seq"], first["address"]) == (
+            True,
+            None,
+            None,
+            "alice",
+        )
+        assert (both["snapshot"], both["stream"], both["seq"]) == (False, "godark", "2")
+        assert [node["size"] for node in both["positions"]["nodes"]] == ["7"]
+        assert [node["free"] for node in both["balances"]["nodes"]] == ["3"]
+        assert balance["positions"] == {"removed": [], "nodes": []}
+        assert closed["positions"] == {"removed": [both["positions"]["nodes"][0][ID]], "nodes": []}
+        assert closed["balances"] == {"removed": [], "nodes": []}
+
+
+async def test_a_wallet_resumed_at_any_cursor_on_another_replica_hears_what_came_behind_it_once(
+    ledger: Ledger, database: Database, seed: int
+) -> None:
+    dice = random.Random(seed)
+    other = Ledger(database, "other")
+    await other.create()
+    executor = Executor(database, ApiSettings())
+    async with running(database) as hub, running(database) as replica:
+        alice = Holder("wallet", *PARTS)
+        await hub.subscribe(followed(executor, WALLET)[0], None, alice)
+        changed = 0
+        for number in range(25):
+            writer, wallet = dice.choice([ledger, other]), dice.choice(["alice", "alice", "bob"])
+            changed += wallet == "alice"
+            statements = [(PUT_BALANCE, writer.stream, wallet, number, time_of(100))]
+            statements += _random_statements(dice, writer.stream, f"{wallet}-{dice.randrange(3)}", wallet)
+            await change(writer, *statements)
+        # The last of each stream is heard by everybody.
+        for writer in (ledger, other):
+            await change(writer, ("UPDATE perps.balances SET free = 1000 WHERE stream = $1", writer.stream))
+        await alice.until(await _wallet(database), 1 + changed + 2)
+        caught_up = Holder("wallet", *PARTS)
+        await replica.subscribe(followed(executor, WALLET)[0], None, caught_up)
+        await caught_up.until(alice.held)
+        for _, cursor in alice.told:
+            late = Holder("wallet", *PARTS)
+            feed, after = followed(executor, WALLET, after=cursor)
+            await replica.subscribe(feed, after, late)
+            heard = [(m["stream"], m["seq"]) for m in _messages(late)]
+            assert len(set(heard)) == len(heard)
+            assert late.snapshots == 0
+            assert set(heard) == {(m["stream"], m["seq"]) for m in _messages(alice)} - _seen(alice, cursor)
+            replica.leave(feed, late)
+
+
+def _messages(holder: Holder) -> list[dict[str, Any]]:
+    return [orjson.loads(told)["data"]["wallet"] for told, _ in holder.told]
+
+
+def _seen(holder: Holder, cursor: str) -> set[tuple[str | None, str | None]]:
+    """What was told up to that cursor."""
+    cursors = [each for _, each in holder.told]
+    return {(m["stream"], m["seq"]) for m in _messages(holder)[: cursors.index(cursor) + 1]}
+
+
+async def test_a_wallet_may_be_followed_in_one_stream_alone(ledger: Ledger, database: Database) -> None:
+    other = Ledger(database, "other")
+    await other.create()
+    for writer in (ledger, other):
+        await writer.put("perps.balances", wallet="alice", asset="USDC")
+    executor = Executor(database, ApiSettings())
+    async with running(database) as hub:
+        alice = Holder("wallet", *PARTS)
+        await hub.subscribe(followed(executor, WALLET, streams=["other"])[0], None, alice)
+        assert len(alice.held) == 1
+        await change(ledger, ("UPDATE perps.balances SET free = 5 WHERE stream = 'godark'",))
+        await change(other, ("UPDATE perps.balances SET free = 6 WHERE stream = 'other'",))
+        await alice.until({id_: {**node, "free": "6"} for id_, node in alice.held.items()})
+        assert [m["stream"] for m in _messages(alice)] == [None, "other"]
+
+
+async def test_what_of_a_wallet_is_not_selected_makes_no_message(ledger: Ledger, database: Database) -> None:
+    await ledger.put("perps.positions", position_key="p", wallet="alice")
+    await ledger.put("perps.balances", wallet="alice", asset="USDC")
+    executor = Executor(database, ApiSettings())
+    text = """subscription { wallet(address: "alice") { cursor __typename
+      few: positions { nodes { positionKey } } positions { __typename gone: removed nodes { size } } } }"""
+    any_change = """subscription { wallet(address: "alice") { seq } }"""
+    async with running(database) as hub:
+        few, any_ = _Payloads(), _Payloads()
+        for receiver, asked in ((few, text), (any_, any_change)):
+            await hub.subscribe(followed(executor, asked)[0], None, receiver)
+        await change(ledger, ("UPDATE perps.balances SET free = 1",))
+        await change(ledger, ("UPDATE perps.positions SET size = 4",))
+        await any_.until(3)
+        await few.until(2)
+    assert [m["seq"] for m in any_.told] == [None, "1", "2"]
+    assert [{**m, "cursor": ""} for m in few.told] == [
+        {
+            "cursor": "",
+            "__typename": "WalletUpdate",
+            "few": {"nodes": [{"positionKey": "p"}]},
+            "positions": {"__typename": "WalletPositions", "gone": [], "nodes": [{"size": size}]},
+        }
+        for size in (None, "4")
+    ]
+
+
+class _Payloads:
+    """A client that keeps messages as they come."""
+
+    def __init__(self) -> None:
+        self.told: list[dict[str, Any]] = []
+        self._grown = asyncio.Event()
+
+    def began(self, cursor: str) -> None:
+        raise AssertionError("it begins with a snapshot")
+
+    def offer(self, payload: str, cursor: str) -> None:
+        self.told.append(orjson.loads(payload)["data"]["wallet"])
+        self._grown.set()
+
+    async def until(self, count: int) -> None:
+        async with asyncio.timeout(10):
+            while len(self.told) < count:
+                self._grown.clear()
+                await self._grown.wait()
+
+    async def put(self, payload: str, cursor: str | None) -> None:
+        self.offer(payload, cursor or "")
+
+    def complete(self) -> None:
+        raise AssertionError("it goes on")
+
+    def fail(self, error: dict[str, Any]) -> None:
+        raise AssertionError(error)
+
+
+async def test_a_wallet_of_too_many_is_refused_with_what_to_do(ledger: Ledger, database: Database) -> None:
+    for number in range(3):
+        await ledger.put("perps.positions", position_key=f"p{number}", wallet="alice")
+    executor = Executor(database, ApiSettings(message_objects=2))
+    async with running(database) as hub:
+        feed, _ = followed(executor, WALLET)
+        with pytest.raises(GraphQLError, match="more than 2 positions match: follow `positions`"):
+            await hub.subscribe(feed, None, Holder("wallet", *PARTS))
+
+
+async def test_the_topic_wallet_holds_the_same(ledger: Ledger, database: Database) -> None:
+    for number, status in enumerate(["open", "closed", "liquidated"]):
+        await ledger.put("perps.positions", position_key=f"p{number}", wallet="alice", status=status)
+    await ledger.put("perps.balances", wallet="alice", asset="USDC")
+    executor = Executor(database, ApiSettings())
+    held: set[str] = set()
+    async with running(database) as hub:
+        for request in requests(TOPICS["wallet"], "alice", None, executor.catalog).values():
+            feed, _ = executor.feed(request)
+            holder = Holder(KEY)
+            await hub.subscribe(feed, None, holder)
+            held |= holder.held.keys()
+        alice = Holder("wallet", *PARTS)
+        await hub.subscribe(followed(executor, WALLET)[0], None, alice)
+    assert alice.held.keys() == held
+    assert len(held) == 2

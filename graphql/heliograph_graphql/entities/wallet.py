@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from heliograph_graphql.entities.chain import ID
-from heliograph_graphql.entity import Argument, Entity, Field, Kind, Relation
+from heliograph_graphql.entity import Argument, Entity, Field, Gathered, Kind, Relation
 
 _HERE = (("wallet", "address"),)
 
@@ -17,6 +17,16 @@ ENTITY = Entity(
     stream="",
     arguments=(Argument("address", Kind.TEXT, "The wallet's address.", required=True),),
     fields=(ID, Field("address", Kind.TEXT, "The wallet's address.")),
+    gathers=(
+        Gathered(
+            "positions",
+            "Position",
+            "Its open positions: one that closes is among `removed`.",
+            on=_HERE,
+            fixed=(("status", "open"),),
+        ),
+        Gathered("balances", "Balance", "Its collateral.", on=_HERE),
+    ),
     relations=(
         Relation("positions", "Position", "Its positions.", on=_HERE),
         Relation("position_changes", "PositionChange", "Changes of its positions.", on=_HERE),
