@@ -32,14 +32,17 @@ class Scratch:
         if not self._shares:
             return value
         name = self._shared.setdefault(value, quote(f"@{len(self._shared)}w"))
-        return f"(SELECT {name}.v FROM {name})"
+        return _read(name)
 
     def statement(self, answer: str) -> str:
-        """SELECT of the one value, with what is shared before it."""
-        shared = ", ".join(
-            f"{name} AS MATERIALIZED (SELECT {value} AS v)" for value, name in self._shared.items()
-        )
-        return f"{'WITH ' if shared else ''}{shared} SELECT {answer}".lstrip()
+        """SELECT of the one value. What is asked for several times stands before it, what but once in its place."""
+        before = []
+        for value, name in self._shared.items():
+            if answer.count(_read(name)) == 1:
+                answer = answer.replace(_read(name), value)
+            else:
+                before.append(f"{name} AS MATERIALIZED (SELECT {value} AS v)")
+        return f"{'WITH ' if before else ''}{', '.join(before)} SELECT {answer}".lstrip()
 
     def param(self, param: Param, kind: str) -> str:
         self.params.append(param)
@@ -57,3 +60,7 @@ class Scratch:
             return self.identity(self._catalog.by_name[first], second)
 
         return fill(_TOKEN.sub(replace, load("graphql.sql")[name]), **values)
+
+
+def _read(shared: str) -> str:
+    return f"(SELECT {shared}.v FROM {shared})"

@@ -49,6 +49,7 @@ from heliograph_graphql.sql_aggregates import AggregateWriter
 from heliograph_graphql.sql_completeness import Completeness, Range
 from heliograph_graphql.sql_conditions import Conditions
 from heliograph_graphql.sql_text import (
+    columns_read,
     key_array,
     key_json,
     opaque,
@@ -258,13 +259,7 @@ class Rows:
             lead = CursorParam(Cursor(page.after, page.order, page.sorts), 0)
             behind = self._scratch.param(lead, sql_type(page.sorts[0].field))
         sources = matching(limit, behind) if page.entity.paged else matching()
-        each = [f"SELECT {table}.* {rows}{after}{branch} {end}" for rows in sources for branch in branches]
-        found = each[0]
-        if len(each) > 1:
-            found = f"SELECT {table}.* FROM ({' UNION ALL '.join(f'({one})' for one in each)}) {table} {end}"
         wants_ends = _wants(page, PageFact.START) or _wants(page, PageFact.END)
-        if wants_next or wants_ends:
-            found = f'SELECT {table}.*, row_number() OVER () AS "@n", count(*) OVER () AS "@c" FROM ({found}) {table}'
         columns, facts = [], []
         kept = f' FILTER (WHERE "@r"."@n" <= {first})' if wants_next else ""
         for index, value in enumerate(lists, 1):
@@ -282,6 +277,11 @@ class Rows:
             for name, number in (("start", "1"), ("end", '"@r"."@c"')):
                 only = f'FILTER (WHERE "@r"."@n" = least({number}, {first}))'
                 facts.append(f'coalesce(max("@r"."@k") {only}, \'null\') AS "@{name}"')
+        rows = [f"{source}{after}{branch}" for source in sources for branch in branches]
+        # No columns but those that are read: a window copies each row.
+        found = _first_of(rows, columns_read(page.entity, row, ", ".join(columns)), page, table, end)
+        if wants_next or wants_ends:
+            found = f'SELECT {table}.*, row_number() OVER () AS "@n", count(*) OVER () AS "@c" FROM ({found}) {table}'
         answer = json_object(values).sql
         if windowed:
             facts.append('count(*) AS "@found"')
@@ -337,6 +337,17 @@ class Rows:
                 for key, item in node.items.items()
             }
         )
+
+
+def _first_of(rows: list[str], names: list[str], page: Page, table: str, end: str) -> str:
+    """The page's rows, of these columns. rows: FROM and WHERE of each part of them; end: their order and limit."""
+    if len(rows) > 1:
+        names = list(dict.fromkeys([*names, *(sort.field.name for sort in page.sorts)]))
+    columns = ", ".join(f"{table}.{quote(name)}" for name in names)
+    each = [f"SELECT {columns} {part} {end}" for part in rows]
+    if len(each) == 1:
+        return each[0]
+    return f"SELECT {columns} FROM ({' UNION ALL '.join(f'({one})' for one in each)}) {table} {end}"
 
 
 def _wants(page: Page, fact: PageFact) -> bool:

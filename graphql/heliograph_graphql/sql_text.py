@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from heliograph_graphql.entity import Choice, Entity, Field, Kind
 from heliograph_graphql.json_text import JsonText, json_string, made, quoted, verbatim
 from heliograph_graphql.plan import Sort
@@ -31,6 +33,13 @@ def constant(name: str) -> str:
 def source_of(entity: Entity) -> str:
     """What FROM reads for all rows of an entity."""
     return f"({entity.rows})" if entity.rows else quote_table(entity.table)
+
+
+def columns_read(entity: Entity, row: str, text: str) -> list[str]:
+    """The columns of the row at the alias that an SQL text reads."""
+    found = re.findall(rf'{re.escape(row)}\.(?:"((?:[^"]|"")+)"|(\w+))', text)
+    names = dict.fromkeys(quoted_name.replace('""', '"') or name for quoted_name, name in found)
+    return [name for name in names if name in entity.by_column]
 
 
 def shown(value: str, field: Field, *, known: bool | None = None) -> JsonText:

@@ -205,11 +205,11 @@ SELECT min(a.through) AS slot, min(a.time) AS time FROM (
         )
     END AS time
     FROM heliograph.streams s
-    LEFT JOIN LATERAL (
-        SELECT upper(r) - 1 AS through
-        FROM heliograph.coverage v CROSS JOIN LATERAL unnest(v.slots) r
-        WHERE v.stream = s.name AND r @> s.first_slot
-    ) c ON true
+    LEFT JOIN heliograph.coverage v ON v.stream = s.name
+    -- Before the first slot that is missing from there on. OFFSET: computed once.
+    CROSS JOIN LATERAL (
+        SELECT nullif(lower(int8multirange(int8range(s.first_slot, NULL)) - v.slots), s.first_slot) - 1 AS through OFFSET 0
+    ) c
     WHERE {streams}::text[] IS NULL OR s.name = ANY ({streams}::text[])
 ) a
 HAVING count(*) = count(a.through) AND count(*) > 0
