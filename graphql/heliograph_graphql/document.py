@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import cast
 
+import msgspec
 from graphql import (
     DocumentNode,
     FieldNode,
@@ -76,13 +77,19 @@ class Operation:
         """Whether its statements depend on more of its variables than which of them are given."""
         return bool(self.switches or self.sizes or self.nodes or self.choices)
 
+    @cached_property
+    def texts(self) -> Mapping[str, Ref] | None:
+        """References to its variables where all of them are of text, which needs no coercion; else None."""
+        if not all(_is_of_text(kind) for kind in self.kinds.values()):
+            return None
+        return {name: Ref((name,)) for name in self.kinds}
+
     @property
     def kind(self) -> OperationType:
         return self.definition.operation
 
 
-@dataclass(frozen=True)
-class Variables:
+class Variables(msgspec.Struct, frozen=True):
     """Coerced variables, and the same with leaves replaced by references. plain: whether nothing of them but texts, or nothing at all,
 
     is given: then they are the same for every request.
@@ -118,10 +125,10 @@ class Documents:
         definitions = operation.definition.variable_definitions or ()
         if not definitions:
             return Variables({}, {}, plain=True)
-        if operation.kinds.keys() == given.keys():
-            refs = _as_they_are(operation.kinds, given)
-            if refs is not None:
-                return Variables(given, refs, plain=True)
+        refs = operation.texts
+        if refs is not None and refs.keys() == given.keys() and all(map(_is_short_text, given.values())):
+            # Coercion would leave every value as it is.
+            return Variables(given, refs, plain=True)
         try:
             check_variables(given, self._settings)
         except GraphQLError as error:
@@ -262,15 +269,10 @@ _PLAIN_TEXT = frozenset({"String", "ID"})
 _LONGEST_PLAIN = 2000
 
 
-def _as_they_are(kinds: Mapping[str, GraphQLInputType], given: Mapping[str, object]) -> dict[str, Ref] | None:
-    """The values' references where coercion leaves every value as it is: texts that a variable of text takes."""
-    refs = {}
-    for name, value in given.items():
-        kind = kinds[name]
-        named = kind.of_type if isinstance(kind, GraphQLNonNull) else kind
-        if not isinstance(value, str) or len(value) > _LONGEST_PLAIN:
-            return None
-        if not isinstance(named, GraphQLScalarType) or named.name not in _PLAIN_TEXT:
-            return None
-        refs[name] = Ref((name,))
-    return refs
+def _is_of_text(kind: GraphQLInputType) -> bool:
+    named = kind.of_type if isinstance(kind, GraphQLNonNull) else kind
+    return isinstance(named, GraphQLScalarType) and named.name in _PLAIN_TEXT
+
+
+def _is_short_text(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= _LONGEST_PLAIN

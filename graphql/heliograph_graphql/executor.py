@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Container, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import msgspec
 import orjson
 import strawberry
 from graphql import GraphQLError, OperationType, execute
@@ -62,8 +62,7 @@ from heliograph_sql.tail import Tail
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """One GraphQL request. held: versions of its answer that the client has; if it is one of them, no body is made.
 
     None: nobody asks for the version, and it is not read.
@@ -71,12 +70,11 @@ class Request:
 
     query: str
     operation_name: str | None = None
-    variables: Mapping[str, object] = field(default_factory=dict)
+    variables: Mapping[str, object] = {}
     held: Container[str] | None = ()
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """A response: JSON bytes and the HTTP status that goes with them.
 
     version: changes whenever the same request could be answered otherwise; None where nobody can tell. With the

@@ -71,11 +71,7 @@ class GraphQLEndpoint:
 
     async def _post(self, scope: Scope, receive: Receive) -> Response:
         try:
-            kind = (header(scope, "content-type") or "").partition(";")[0].strip().lower()
-            if kind != "application/json":
-                raise refuse(
-                    f"content-type {kind[:60]!r} is not read: send application/json", BAD_REQUEST, 415
-                )
+            _check_type(header(scope, "content-type"))
             read = _read(await _body(receive))
             text = self._operations.text(read.query, read.documentId, read.extensions)
             request = Request(text, read.operationName, read.variables or {}, held=None)
@@ -128,6 +124,14 @@ class GraphQLEndpoint:
     def _is_subscription(self, request: Request) -> bool:
         operation = self._executor.documents.operation(request.query, request.operation_name)
         return operation.kind is OperationType.SUBSCRIPTION
+
+
+def _check_type(sent: str | None) -> None:
+    if sent == "application/json":
+        return
+    kind = (sent or "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise refuse(f"content-type {kind[:60]!r} is not read: send application/json", BAD_REQUEST, 415)
 
 
 async def _body(receive: Receive) -> bytes:
