@@ -17,8 +17,7 @@ from heliograph_graphql.document import Documents
 from heliograph_graphql.entity import Catalog
 from heliograph_graphql.event_entities import Events
 from heliograph_graphql.event_schema import EventSchema
-from heliograph_graphql.object_feed import ObjectQuery
-from heliograph_graphql.render import LiveQuery
+from heliograph_graphql.feeds import FeedQuery
 from heliograph_graphql.settings import ApiSettings
 from heliograph_graphql.subscription_compiler import SubscriptionCompiler
 from heliograph_graphql.transaction_state import StatusPlan
@@ -51,7 +50,7 @@ class Edition:
         self.compiler = Compiler(self.core, self.catalog, settings)
         self.subscriptions = SubscriptionCompiler(self.core, self.catalog, settings)
         self.plans: BoundedCache[CompiledQuery] = BoundedCache(settings.plans_cached, _MOST_CHARACTERS)
-        self.live: BoundedCache[LiveQuery | ObjectQuery | StatusPlan] = BoundedCache(
+        self.live: BoundedCache[FeedQuery | StatusPlan] = BoundedCache(
             settings.plans_cached, _MOST_CHARACTERS
         )
         self.revision = hashlib.sha256(f"{static_sdl}{found.digest}".encode()).hexdigest()[:16]

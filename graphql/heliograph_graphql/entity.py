@@ -225,6 +225,19 @@ class Gathered:
 
 
 @dataclass(frozen=True, eq=False)
+class Touched:
+    """How a subscription to an entity that is computed finds which of its rows commits touched, and what these are now.
+
+    keys: the part of queries/graphql.sql that lists, for each of {asked}, its number and the first value of the entity's key of each
+    row that was touched. rows: the part that computes those from {first} through {last}. asked: the arguments that say which.
+    """
+
+    keys: str
+    rows: str
+    asked: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Entity:
     """A table as GraphQL shows it, or what a part of queries/graphql.sql computes.
 
@@ -238,6 +251,7 @@ class Entity:
     tells rows of one event apart. rows: the SELECT that the rows come from, where it is not the table as it stands.
     choose: the entity to read instead, by the values of `arguments`, where these say which rows there are. live: also a subscription (event-like tables only).
     followed: also a subscription of whole objects (tables whose changes heliograph.object_changes notes).
+    touched: also a subscription that tells the rows that commits touched, as they are now.
     gathers: what the subscription of the name of `one` follows, all of it entities that are `followed`.
     """
 
@@ -254,6 +268,7 @@ class Entity:
     live: bool = False
     followed: bool = False
     gathers: tuple[Gathered, ...] = ()
+    touched: Touched | None = None
     identity: tuple[str, ...] = ()
     lookups: tuple[str, ...] = ()
     arguments: tuple[Argument, ...] = ()
@@ -288,6 +303,13 @@ class Entity:
     def argument_by_key(self) -> Mapping[str, Argument]:
         return {item.key: item for item in self.arguments}
 
+    @property
+    def touched_by(self) -> tuple[Argument, ...]:
+        """What the subscription to touched rows is asked with."""
+        return tuple(
+            item for item in self.arguments if self.touched is not None and item.name in self.touched.asked
+        )
+
     @cached_property
     def relation_by_key(self) -> Mapping[str, Relation]:
         return {item.key: item for item in self.relations}
@@ -317,3 +339,8 @@ class Catalog:
     def followed(self) -> tuple[Entity, ...]:
         """The entities that have a subscription to whole objects."""
         return tuple(entity for entity in self.entities if entity.followed)
+
+    @property
+    def touched(self) -> tuple[Entity, ...]:
+        """The entities that have a subscription to rows that commits touched."""
+        return tuple(entity for entity in self.entities if entity.touched)

@@ -34,16 +34,13 @@ from heliograph_graphql.failures import (
     show,
     too_complex,
 )
+from heliograph_graphql.feeds import FeedQuery, make_feed, make_query
 from heliograph_graphql.hub import EndingFeed, Feed
-from heliograph_graphql.live_plan import ObjectPlan
 from heliograph_graphql.node_id import entity_of_id
-from heliograph_graphql.object_feed import ObjectFeed, ObjectQuery
 from heliograph_graphql.parameters import LookupParam, bind_asked, bind_given
 from heliograph_graphql.passthrough import PassThrough, Raw
 from heliograph_graphql.past import read_past
 from heliograph_graphql.plan import Root, Typename, read
-from heliograph_graphql.render import Feed as RowFeed
-from heliograph_graphql.render import LiveQuery
 from heliograph_graphql.responses import Commits, Found, Responses
 from heliograph_graphql.schema import build_schema
 from heliograph_graphql.settings import ApiSettings
@@ -229,25 +226,16 @@ class Executor:
         self._check_rows(
             most_live_rows(plan.key, query.lists, settings.message_rows, settings.max_first, variables.values)
         )
-        feed = (
-            ObjectFeed(query, variables.values, settings.message_objects)
-            if isinstance(query, ObjectQuery)
-            else RowFeed(query, variables.values, settings.message_rows)
-        )
+        feed = make_feed(query, variables.values, settings)
         return feed, None if after is None else str(after)
 
-    def _live_query(self, operation: Operation, variables: Variables) -> LiveQuery | ObjectQuery | StatusPlan:
+    def _live_query(self, operation: Operation, variables: Variables) -> FeedQuery | StatusPlan:
         edition = self.editions.current
         key = _key(operation, variables)
         known = edition.live.get(key)
         if known is None:
             plan = edition.subscriptions.plan(operation, variables)
-            if isinstance(plan, StatusPlan):
-                known = plan
-            elif isinstance(plan, ObjectPlan):
-                known = ObjectQuery(plan, edition.catalog)
-            else:
-                known = LiveQuery(plan, edition.catalog)
+            known = plan if isinstance(plan, StatusPlan) else make_query(plan, edition.catalog)
             edition.live.put(key, known, len(repr(key)) + known.characters)
         return known
 

@@ -45,7 +45,10 @@ class Receiver(Protocol):
 
 
 class Feed(Protocol):
-    """What a subscription follows: rows as they come (render.Feed), or whole objects (object_feed.ObjectFeed)."""
+    """What a subscription follows: rows as they come (render.Feed), whole objects (object_feed.ObjectFeed), or what is computed
+
+    of what commits touch (touched_feed.TouchedFeed).
+    """
 
     @property
     def key(self) -> Hashable:
@@ -72,17 +75,20 @@ class Feed(Protocol):
 
     async def snapshot(self, connection: Any, positions: Mapping[str, StreamPosition]) -> tuple[str, str]: ...
 
+    def runs(self, missed: Sequence[Commit]) -> Iterable[Sequence[Commit]]:
+        """Commits that a replay has to tell, cut into what is told together."""
+
     async def render(
-        self, commit: Commit, connection: Any, behind: StreamPosition | None = None
+        self, commits: Sequence[Commit], connection: Any, behind: StreamPosition | None = None
     ) -> Sequence[Any]:
-        """The commit's messages in the making; behind: what of it was delivered already."""
+        """The messages in the making of one commit, or of a run; behind: what of the first was delivered already."""
 
     async def render_family(
         self, feeds: Sequence[Any], commit: Commit, connection: Any
     ) -> Sequence[Sequence[Any]]: ...
 
     def message(self, commit: Commit, chunk: Any, positions: Mapping[str, StreamPosition]) -> tuple[str, str]:
-        """The payload and its cursor. positions: of all streams asked, the chunk's included."""
+        """The payload and its cursor. commit: of a run the last. positions: of all streams asked, the chunk's included."""
 
 
 class EndingFeed(ABC):
@@ -206,17 +212,17 @@ class Hub:
     ) -> None:
         position = positions[stream] if stream in positions else StreamPosition.after(0)
         known = position.seq if is_whole(position) else position.seq - 1
-        for commit in await self._tail.read(stream, known):
-            if commit.seq > self._positions[stream]:
-                break
-            if feed.wants(commit):
+        missed = await self._tail.read(stream, known)
+        for commits in feed.runs([commit for commit in missed if commit.seq <= self._positions[stream]]):
+            wanted = [commit for commit in commits if feed.wants(commit)]
+            if wanted:
                 async with self._replaying, self._database.acquire() as connection:
-                    chunks = await feed.render(commit, connection, positions.get(stream))
+                    chunks = await feed.render(wanted, connection, positions.get(stream))
                 for chunk in chunks:
                     positions[stream] = chunk.position
-                    payload, cursor = feed.message(commit, chunk, positions)
+                    payload, cursor = feed.message(wanted[-1], chunk, positions)
                     await receiver.put(payload, cursor)
-            positions[stream] = StreamPosition.after(commit.seq)
+            positions[stream] = StreamPosition.after(commits[-1].seq)
 
     def _is_ahead(self, feed: Feed, positions: Mapping[str, StreamPosition]) -> bool:
         """Whether the subscriber has something of a commit that is still being delivered here, or not yet.
@@ -299,7 +305,7 @@ class Hub:
                 async with self._rendering, self._database.acquire() as connection:
                     if len(feeds) > 1:
                         return await feeds[0].render_family(feeds, commit, connection)
-                    return [await feeds[0].render(commit, connection)]
+                    return [await feeds[0].render([commit], connection)]
             except DatabaseUnavailable as error:
                 if is_timeout(error):
                     # It would take as long again, and the others wait for their turn.

@@ -51,3 +51,15 @@ class ObjectPlan:
 
 
 WHOLE = ""
+
+
+@dataclass(frozen=True)
+class TouchedPlan:
+    """Rows of a computed entity, told anew when a commit touched them. asked: by name, what says which rows."""
+
+    key: str
+    entity: Entity
+    items: tuple[MessageItem, ...]
+    lists: Lists
+    asked: Mapping[str, Source]
+    arguments: Mapping[str, object]

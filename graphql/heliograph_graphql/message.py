@@ -55,6 +55,14 @@ OBJECT_ENVELOPE = (
 )
 REMOVED = "removed"
 
+TOUCHED_ENVELOPE = (
+    Field("cursor", Kind.TEXT, "Opaque: pass it as `after` to resume behind this message."),
+    Field("stream", Kind.TEXT, "The stream."),
+    Field(
+        "seq", Kind.BIGINT, "Number of the commit in its stream; of several that were missed, of the last."
+    ),
+)
+
 
 @dataclass(frozen=True)
 class MessageItem:

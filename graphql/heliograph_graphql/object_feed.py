@@ -15,7 +15,7 @@ from heliograph_graphql.live_plan import WHOLE, ObjectPlan
 from heliograph_graphql.message import REMOVED, MessageItem
 from heliograph_graphql.parameters import bind_asked, bind_given
 from heliograph_graphql.plan import Node, read
-from heliograph_graphql.render import asked_streams, shared_values
+from heliograph_graphql.render import asked_streams, one_each, shared_values
 from heliograph_graphql.sql_objects import LIMIT, SEQ, STREAM, STREAMS, object_changes, object_snapshot
 from heliograph_sql.tail import Commit
 
@@ -106,9 +106,13 @@ class ObjectFeed:
         )
         return f"more than {self._most_objects} {root} match: {instead}"
 
+    def runs(self, missed: Sequence[Commit]) -> Iterable[Sequence[Commit]]:
+        return one_each(missed)
+
     async def render(
-        self, commit: Commit, connection: Any, behind: StreamPosition | None = None
+        self, commits: Sequence[Commit], connection: Any, behind: StreamPosition | None = None
     ) -> Sequence[ObjectChunk]:
+        (commit,) = commits
         (chunks,) = await self.render_family([self], commit, connection)
         return chunks
 

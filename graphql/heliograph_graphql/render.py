@@ -65,7 +65,7 @@ class Feed:
         self.plan = plan
         self._message_rows = message_rows
         self.streams = asked_streams(plan.arguments, variables)
-        self.history = bool(_value(plan.arguments.get("history"), variables))
+        self.history = asked_history(plan.arguments, variables)
         self._statement = query.alone
         self._bound = bind_asked(self._statement.params if self._statement else (), variables)
         self.together = query.together
@@ -92,26 +92,24 @@ class Feed:
 
     def wants(self, commit: Commit) -> bool:
         """Whether the commit can make a message here at all."""
-        if not self.wants_stream(commit.stream):
+        if not self.wants_stream(commit.stream) or not is_told(commit, history=self.history):
             return False
-        # What is corrected of a backfill was not sent without history either.
-        corrects = commit.kind == "correct" and commit.origin != "backfill"
-        if not self.history and commit.origin not in _LIVE and not corrects:
-            return False
-        if self.plan.entity is None or commit.kind == "correct":
-            return True
-        return commit.rows > 0 and commit.first_time is not None and commit.kind not in _AMEND
+        return self.plan.entity is None or may_have_rows(commit)
+
+    def runs(self, missed: Sequence[Commit]) -> Iterable[Sequence[Commit]]:
+        return one_each(missed)
 
     async def snapshot(self, connection: Any, positions: Mapping[str, StreamPosition]) -> tuple[str, str]:
         raise NotImplementedError("rows are told as they come, and have no snapshot")
 
     async def render(
-        self, commit: Commit, connection: Any, behind: StreamPosition | None = None
+        self, commits: Sequence[Commit], connection: Any, behind: StreamPosition | None = None
     ) -> list[Chunk]:
         """The commit's messages; none where nothing matches, but a correction always has one.
 
         behind: what of this very commit was delivered already.
         """
+        (commit,) = commits
         done = StreamPosition.after(commit.seq)
         if self._statement is None or self.plan.entity is None:
             return [Chunk(done, {}, True)]
@@ -121,7 +119,7 @@ class Feed:
             else StreamPosition(commit.seq, -1, 0, 0, 0)
         )
         chunks: list[Chunk] = []
-        times = await _times(commit, connection)
+        times = await times_of(commit, connection)
         while times is not None:
             row = await connection.fetchrow(self._statement.text, *self._given(commit, at, times))
             count, lists = row["rows"], dict(zip(self.plan.lists, row, strict=False))
@@ -144,7 +142,7 @@ class Feed:
         statement = self.together
         assert statement is not None
         chunks: list[list[Chunk]] = [[] for _ in feeds]
-        times = await _times(commit, connection)
+        times = await times_of(commit, connection)
         if times is None:
             return chunks
         given = _given(commit, StreamPosition(commit.seq, -1, 0, 0, 0), times)
@@ -211,11 +209,30 @@ def _given(commit: Commit, at: StreamPosition, times: tuple[datetime, datetime])
     }
 
 
-async def _times(commit: Commit, connection: Any) -> tuple[datetime, datetime] | None:
+def is_told(commit: Commit, *, history: bool) -> bool:
+    """Whether the commit is one of those that a subscription to rows hears of. history: also of those that fill in the past."""
+    # What is corrected of a backfill was not sent without history either.
+    corrects = commit.kind == "correct" and commit.origin != "backfill"
+    return history or commit.origin in _LIVE or corrects
+
+
+def may_have_rows(commit: Commit) -> bool:
+    """Whether the commit can have written rows of events, or taken some back."""
+    return commit.kind == "correct" or (
+        commit.rows > 0 and commit.first_time is not None and commit.kind not in _AMEND
+    )
+
+
+def one_each(commits: Iterable[Commit]) -> Iterable[Sequence[Commit]]:
+    """Runs of what is told commit by commit."""
+    return ([commit] for commit in commits)
+
+
+async def times_of(commit: Commit, connection: Any) -> tuple[datetime, datetime] | None:
     """Block times of the first and the last slot that the commit's message speaks of; None where it has no rows."""
     first, last = commit.first_time, commit.last_time
     if commit.kind == "correct":
-        # It speaks of its whole range, and knows the times of what it wrote.
+        # It speaks of its whole range, and knows the times of what it rewrote.
         first, last = await connection.fetchrow(
             load("graphql.sql")["times_of_slots"], commit.stream, commit.first_slot, commit.last_slot
         )
@@ -244,6 +261,11 @@ def asked_streams(arguments: Mapping[str, object], variables: Mapping[str, objec
     """The streams that a subscription names, None for all."""
     streams = arguments.get("streams")
     return None if streams is None else frozenset(_texts(streams, variables))
+
+
+def asked_history(arguments: Mapping[str, object], variables: Mapping[str, object]) -> bool:
+    """Whether a subscription also hears of what fills in the past."""
+    return bool(_value(arguments.get("history"), variables))
 
 
 def shared_values(

@@ -13,7 +13,7 @@ from strawberry.types.unset import UNSET
 
 from heliograph_graphql.entity import Argument, Catalog, Entity
 from heliograph_graphql.inputs import list_of
-from heliograph_graphql.message import DISCARD, ENVELOPE, OBJECT_ENVELOPE, REMOVED
+from heliograph_graphql.message import DISCARD, ENVELOPE, OBJECT_ENVELOPE, REMOVED, TOUCHED_ENVELOPE
 from heliograph_graphql.passthrough import PassThrough
 from heliograph_graphql.scalars import SCALARS, SlotNumber
 from heliograph_graphql.status import Status, StatusReader
@@ -155,6 +155,8 @@ def _subscription(catalog: Catalog, types: Types) -> Any:
         strawberry.type(update, name=update.__name__, description=f"What changed among {entity.root}.")
         text = f"{entity.description} All that match first, then each that changes, whole."
         _set(cls, entity.root, _live(types, text, update, types.where(entity), history=False))
+    for entity in catalog.touched:
+        _set(cls, entity.root, _touched(entity, types))
     for name, entity in catalog.by_gathering.items():
         _set(cls, name, _gathered(entity, catalog, types))
     _set(cls, ROOT, _statuses(types))
@@ -163,6 +165,20 @@ def _subscription(catalog: Catalog, types: Types) -> Any:
     strawberry.type(commit, name="CommitMessage", description="One commit of the log.")
     _set(cls, "commits", _live(types, "Every commit, without rows.", commit, None))
     return strawberry.type(cls, name="Subscription", description="Everything that can be followed live.")
+
+
+def _touched(entity: Entity, types: Types) -> Any:
+    update, key = new_class(f"{entity.name}Update"), entity.by_column[entity.key[0]]
+    for field in TOUCHED_ENVELOPE:
+        set_attribute(update, field.key, types.inputs.output(field), field.text)
+    set_attribute(
+        update, "nodes", list_of(types.object(entity)), "Those that were touched, each whole as it is now."
+    )
+    text = f"The `{key.key}` of each that was touched and is not there now: drop what you hold of it in this stream."
+    set_attribute(update, REMOVED, list_of(types.inputs.output(key)), text)
+    strawberry.type(update, name=update.__name__, description=f"What commits touched among {entity.root}.")
+    text = f"{entity.name}s that a commit touched, each whole as it is now; of commits that were missed each is told once."
+    return _live(types, text, update, None, asked=entity.touched_by)
 
 
 def _gathered(entity: Entity, catalog: Catalog, types: Types) -> Any:

@@ -11,14 +11,14 @@ from heliograph_graphql.compiler import Work, asked_with
 from heliograph_graphql.conditions import source
 from heliograph_graphql.document import Operation, Variables
 from heliograph_graphql.entity import Catalog, Entity, Gathered
-from heliograph_graphql.live_plan import WHOLE, Followed, ObjectPlan, RowPlan
+from heliograph_graphql.live_plan import WHOLE, Followed, ObjectPlan, RowPlan, TouchedPlan
 from heliograph_graphql.message import MessageItem
 from heliograph_graphql.plan import All, Compare, Condition, Const, Node, Operator, Source
 from heliograph_graphql.selection import Fields
 from heliograph_graphql.settings import ApiSettings
 from heliograph_graphql.transaction_state import MESSAGE, ROOT, STATUS, StatusPlan
 
-LivePlan = RowPlan | ObjectPlan | StatusPlan
+LivePlan = RowPlan | ObjectPlan | TouchedPlan | StatusPlan
 
 
 class SubscriptionCompiler:
@@ -55,6 +55,8 @@ class _LiveWork(Work):
         entity = None if name == "commits" else self._chosen(self._catalog.by_root[name], given)
         if entity is not None and entity.followed:
             return self._objects(key, entity, nodes, given)
+        if entity is not None and entity.touched is not None:
+            return self._touched(key, entity, nodes, given)
         return self._rows(key, entity, nodes, given)
 
     def _rows(
@@ -76,6 +78,16 @@ class _LiveWork(Work):
         where = self._filters.condition(entity, given.get("where"))
         followed = {WHOLE: Followed(typename, entity, self._lists(entity, fields), where)}
         return ObjectPlan(key, typename, self._members(fields, {}), followed, {}, _resumed(given))
+
+    def _touched(
+        self, key: str, entity: Entity, nodes: list[FieldNode], given: Mapping[str, object]
+    ) -> TouchedPlan:
+        fields = self._inside(nodes, f"{entity.name}Update")
+        found = asked_with(entity, None, given)
+        asked = {argument.name: found[argument.name] for argument in entity.touched_by}
+        arguments = {**_resumed(given), "history": given.get("history")}
+        members = self._members(fields, {})
+        return TouchedPlan(key, entity, members, self._lists(entity, fields), asked, arguments)
 
     def _gathered(
         self, key: str, entity: Entity, nodes: list[FieldNode], given: Mapping[str, object]

@@ -175,6 +175,36 @@ $$;
 
 COMMENT ON FUNCTION heliograph_rollup.check_times(first_time timestamp with time zone, end_time timestamp with time zone) IS 'Fails for times without a number of buckets between them.';
 
+CREATE FUNCTION heliograph_rollup.current_candles(step text, first_time timestamp with time zone, end_time timestamp with time zone, of_market text, of_kind text, of_stream text) RETURNS TABLE(stream text, market text, price_kind text, bucket timestamp with time zone, open numeric, high numeric, low numeric, close numeric, volume numeric, quote numeric, points bigint)
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+    width interval := heliograph_rollup.width_of('candles', step);
+    tail timestamptz := (SELECT t.first_time FROM heliograph_rollup.tails(width) AS t WHERE t.stream = of_stream);
+    hours timestamptz := (SELECT t.first_time FROM heliograph_rollup.tails('1 hour') AS t WHERE t.stream = of_stream);
+    start timestamptz := least(greatest(first_time, tail), end_time);
+    minutes timestamptz := greatest(start, least(hours, end_time));
+BEGIN
+    IF first_time < start THEN
+        RETURN QUERY SELECT c.* FROM perps.candles(step, first_time, start, of_market, of_kind, of_stream) AS c;
+    END IF;
+    IF start < end_time THEN
+        RETURN QUERY
+        SELECT c.stream, c.market, c.price_kind, heliograph_rollup.bucket_of(width, c.bucket),
+            (array_agg(c.open ORDER BY c.bucket))[1], max(c.high), min(c.low), (array_agg(c.close ORDER BY c.bucket DESC))[1],
+            sum(c.volume), sum(c.quote), sum(c.points)::bigint
+        FROM (
+            SELECT h.* FROM perps.candles('1h', start, minutes, of_market, of_kind, of_stream) AS h WHERE start < minutes
+            UNION ALL
+            SELECT m.* FROM perps.candles('1m', minutes, end_time, of_market, of_kind, of_stream) AS m WHERE minutes < end_time
+        ) AS c
+        GROUP BY c.stream, c.market, c.price_kind, heliograph_rollup.bucket_of(width, c.bucket);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION heliograph_rollup.current_candles(step text, first_time timestamp with time zone, end_time timestamp with time zone, of_market text, of_kind text, of_stream text) IS 'The same rows as those of perps.candles between two times at which buckets begin, where what is not rolled up yet is put together from hours and minutes that are.';
+
 CREATE FUNCTION heliograph_rollup.first_candle(width interval, of_market text, of_kind text, of_stream text) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
     AS $$
@@ -976,9 +1006,9 @@ COMMENT ON COLUMN heliograph.commits.first_slot IS 'First slot that it speaks of
 
 COMMENT ON COLUMN heliograph.commits.last_slot IS 'Last slot that it speaks of.';
 
-COMMENT ON COLUMN heliograph.commits.first_time IS 'Block time of the first slot that holds rows; NULL where none does.';
+COMMENT ON COLUMN heliograph.commits.first_time IS 'Block time of the first slot that holds rows, of a correction also of those that held some before; NULL where none does.';
 
-COMMENT ON COLUMN heliograph.commits.last_time IS 'Block time of the last slot that holds rows; NULL where none does.';
+COMMENT ON COLUMN heliograph.commits.last_time IS 'Block time of the last slot that holds rows, of a correction also of those that held some before; NULL where none does.';
 
 COMMENT ON COLUMN heliograph.commits.row_count IS 'Rows that it wrote: transactions, events and undecoded; accounts; positions that it folded anew.';
 

@@ -28,7 +28,10 @@ _log = structlog.get_logger(__name__)
 
 
 class Commit(msgspec.Struct, frozen=True, gc=False):
-    """One row of the commit log. first_time, last_time: of its rows, None where it has none. rows: how many it wrote."""
+    """One row of the commit log. rows: how many it wrote.
+
+    first_time, last_time: of its rows, and of those that a correction took back; None where there are none.
+    """
 
     stream: str
     seq: int

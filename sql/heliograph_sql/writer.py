@@ -298,7 +298,7 @@ class Writer:
                 *_incident_columns([*batch.incidents, *written.incidents]),
                 "apply" if cleared is None else "correct",
                 batch.origin,
-                *_times(batch.slots),
+                *_times(batch.slots, () if cleared is None else cleared.times),
                 written.count,
             )
         assert isinstance(seq, int)
@@ -345,7 +345,7 @@ class Writer:
             await self._mark_stale(connection, [*cleared.times, *(slot.block_time for slot in batch.slots)])
             if audited is not None:
                 await self._advance(connection, audited)
-            first_time, last_time = _times(batch.slots)
+            first_time, last_time = _times(batch.slots, cleared.times)
             seq = await self._number(
                 connection,
                 "correct",
@@ -537,8 +537,10 @@ def slot_columns(slots: Sequence[Slot]) -> tuple[list[Any], ...]:
     )
 
 
-def _times(slots: Sequence[Slot]) -> tuple[int | None, int | None]:
-    return (slots[0].block_time, slots[-1].block_time) if slots else (None, None)
+def _times(slots: Sequence[Slot], cleared: Sequence[int] = ()) -> tuple[int | None, int | None]:
+    """First and last block time of what a commit wrote, and took back."""
+    times = [*cleared, *(slot.block_time for slot in slots)]
+    return min(times, default=None), max(times, default=None)
 
 
 def _incident_columns(incidents: Sequence[Incident]) -> tuple[list[Any], ...]:

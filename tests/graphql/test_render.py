@@ -109,7 +109,7 @@ async def test_what_a_family_is_told_together_is_what_each_is_told_alone(
             for members in families.values()
             for told in await members[0].render_family(members, commit, connection)
         ]
-        alone = [await each.render(commit, connection) for members in families.values() for each in members]
+        alone = [await each.render([commit], connection) for members in families.values() for each in members]
     assert together == alone
     assert any(together), "nothing matched, so nothing was compared"
 

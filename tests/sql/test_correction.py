@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -39,6 +40,18 @@ async def test_old_rows_go_and_new_ones_come_in_one_commit(written: Writer, make
     assert await fetch(
         "SELECT kind, first_slot, last_slot, row_count FROM heliograph.commits WHERE seq = 2"
     ) == [("correct", 2, 2, 2)]
+
+
+async def test_a_correction_says_when_what_it_took_back_was(
+    written: Writer, make: Any, fetch: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = "SELECT first_time, last_time FROM heliograph.commits ORDER BY seq DESC LIMIT 1"
+    old = make.time(3)
+    monkeypatch.setattr(make, "time", lambda slot: old + 90)
+    await written.rewrite_slots([3], make.batch(3, 3, [make.trade(3)]), epoch=None)
+    assert await fetch(times) == [tuple(datetime.fromtimestamp(at, UTC) for at in (old, old + 90))]
+    await written.rewrite_slots([3], make.batch(3, 3), epoch=None)
+    assert await fetch(times) == [tuple(datetime.fromtimestamp(at, UTC) for at in (old + 90, old + 90))]
 
 
 async def test_an_emptied_slot_keeps_its_number(written: Writer, make: Any, fetch: Any) -> None:

@@ -134,3 +134,41 @@ async def test_a_range_bounds_what_is_found(database: Database, seed: int) -> No
             *(since, before),
         )
     assert rows == expected and rows
+
+
+STEPS = {"1m": 60, "5m": 300, "15m": 900, "1h": 3_600, "4h": 14_400, "1d": 86_400}
+
+
+@pytest.mark.parametrize("rolled", [0, 1, 2], ids=["not rolled up", "rolled up", "with stale hours"])
+async def test_current_candles_are_those_that_there_are(database: Database, seed: int, rolled: int) -> None:
+    dice = random.Random(seed)
+    found = 0
+    async with database.acquire() as connection:
+        await fill(connection, dice)
+        # Behind what is rolled up there is more than a day.
+        await connection.execute(
+            "UPDATE heliograph.streams SET head_time ="
+            " (SELECT max(block_time) - interval '25 hours' FROM perps.trades WHERE stream = name)"
+        )
+        if rolled:
+            await Rollup(database).catch_up()
+        if rolled == 2:
+            await connection.execute(
+                "INSERT INTO heliograph.stale_ranges (stream, first_time, last_time)"
+                " SELECT name, head_time - interval '5 hours', head_time - interval '3 hours' FROM heliograph.streams"
+            )
+        for step, seconds in STEPS.items():
+            for _ in range(12):
+                count = (DAYS + 1) * 86_400 // seconds
+                first = dice.randrange(count)
+                last = dice.randint(first + 1, count)
+                span = [EVERYTHING[0] + timedelta(seconds=seconds * number) for number in (first, last)]
+                expected = await _rows(connection, "perps.candles", step, *span)
+                assert await _rows(connection, "heliograph_rollup.current_candles", step, *span) == expected
+                found += len(expected)
+    assert found > 0
+
+
+async def _rows(connection: Any, name: str, *arguments: Any) -> list[tuple[Any, ...]]:
+    rows = await connection.fetch(f"SELECT * FROM {name}($1, $2, $3, 'm', 'trade', 'one')", *arguments)
+    return sorted(map(tuple, rows))

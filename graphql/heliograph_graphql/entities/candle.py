@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from heliograph_graphql.entities.chain import MARKET, MARKET_FIELDS, STREAM
 from heliograph_graphql.entities.resolution import CANDLES
-from heliograph_graphql.entity import Argument, Choice, Entity, Field, Kind
+from heliograph_graphql.entity import Argument, Choice, Entity, Field, Kind, Touched
 
 PRICE_KIND = Choice(
     "PriceKind",
@@ -20,6 +20,7 @@ ENTITY = Entity(
     key=("bucket", "market", "stream"),
     newest_first=True,
     paged=True,
+    touched=Touched("touched_candles", "candles_through", ("market_address", "resolution", "price_kind")),
     arguments=(
         Argument("market_address", Kind.TEXT, "Address of the market.", required=True),
         Argument("stream", Kind.TEXT, "The stream; all that know the market by default."),

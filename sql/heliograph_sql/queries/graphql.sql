@@ -290,6 +290,40 @@ AND {row}.slot IN (
 )
 AND ({row}.slot, {row}.tx_index, {row}.ordinal, {row}.{part_column}) > ({slot}, {tx_index}, {ordinal}, {part})
 
+-- name: written_slots
+-- Of the commits of these numbers: the slots that each was the last to write.
+SELECT k.slot FROM unnest({seqs}, {first_slots}, {last_slots}) AS c (seq, first_slot, last_slot)
+JOIN heliograph.slots k ON k.stream = {stream} AND k.seq = c.seq AND k.slot BETWEEN c.first_slot AND c.last_slot
+
+-- name: touched_candles
+-- Buckets of {asked} in which commits wrote a price, and all of what was corrected, whose prices may be gone.
+SELECT {asked}."@i", heliograph_rollup.bucket_of(heliograph_rollup.width_of('candles', {resolution}), w.block_time) AS bucket
+FROM {asked} JOIN (
+    SELECT t.market, 'trade' AS price_kind, t.block_time FROM perps.trades t
+    WHERE t.stream = {stream} AND t.block_time BETWEEN {first_time} AND {last_time} AND t.slot IN ({query.written_slots})
+        AND EXISTS (SELECT FROM {asked} WHERE {price_kind} = 'trade')
+    UNION
+    SELECT f.market, 'mark', f.block_time FROM perps.funding_rates f
+    WHERE f.stream = {stream} AND f.block_time BETWEEN {first_time} AND {last_time} AND f.slot IN ({query.written_slots})
+        AND f.mark_price IS NOT NULL AND EXISTS (SELECT FROM {asked} WHERE {price_kind} = 'mark')
+    UNION
+    SELECT o.market, 'oracle', o.block_time FROM perps.oracle_prices o
+    WHERE o.stream = {stream} AND o.block_time BETWEEN {first_time} AND {last_time} AND o.slot IN ({query.written_slots})
+        AND EXISTS (SELECT FROM {asked} WHERE {price_kind} = 'oracle')
+) w ON w.market = {market_address} AND w.price_kind = {price_kind}
+UNION
+SELECT {asked}."@i", b
+FROM {asked} CROSS JOIN unnest({corrected_from}, {corrected_through}) AS c (first_time, last_time)
+CROSS JOIN LATERAL heliograph_rollup.buckets(
+    heliograph_rollup.width_of('candles', {resolution}), greatest(c.first_time, {behind}), c.last_time + interval '1 microsecond'
+) b
+
+-- name: candles_through
+-- Those of the buckets from {first} through {last}, as the root field has them.
+SELECT c.* FROM heliograph_rollup.current_candles(
+    {resolution}, {first}, {last} + heliograph_rollup.width_of('candles', {resolution}), {market_address}, {price_kind}, {stream}
+) c
+
 -- name: changed_objects
 -- What the transaction of one commit did to the objects of a table.
 SELECT o.key, o.before FROM heliograph.object_changes o
