@@ -24,14 +24,15 @@ class Subscriber:
         self.messages: dict[str, list[dict[str, Any]]] = {}
 
     async def subscribe(
-        self, field: str, selection: str, *, after: str | None = None, history: bool = False
+        self, field: str, selection: str, *, after: str | None = None, history: bool = False, **asked: str
     ) -> None:
         """One subscription a field. after: the cursor behind which it begins, else whenever the server gets to it.
 
-        history: what was filled in on request, too.
+        history: what was filled in on request, too. asked: further arguments of type String.
         """
         self.messages[field] = []
-        given = [] if after is None else [f"after: {json.dumps(after)}"]
+        given = [f"{name}: {json.dumps(value)}" for name, value in asked.items()]
+        given += [] if after is None else [f"after: {json.dumps(after)}"]
         given += ["history: true"] if history else []
         arguments = f"({', '.join(given)})" if given else ""
         query = f"subscription {{ {field}{arguments} {{ {selection} }} }}"

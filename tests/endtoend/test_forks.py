@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import sys
 from collections.abc import Mapping
@@ -25,6 +26,8 @@ from tests.endtoend.serving import serving
 from tests.endtoend.subscriber import Subscriber, subscriber
 
 from heliograph_core.cursor import StreamPosition, encode_stream
+from heliograph_graphql.executor import Executor, Request
+from heliograph_graphql.settings import ApiSettings
 from heliograph_indexer.finalizer import Finalizer
 from heliograph_indexer.indexer import Indexer
 from heliograph_indexer.protocols import PROTOCOLS
@@ -216,6 +219,85 @@ async def test_a_subscriber_that_applies_discards_ends_with_the_truth(
                     replica = (await _replicas(listener, truth, row.seq))[root]
             assert replica.doubled == 0, root
             assert replica.discards > 0, root
+
+
+async def test_a_wallet_and_a_chart_that_are_followed_end_with_what_a_query_answers(
+    database: Database,
+) -> None:
+    seed = SEEDS[2]
+    candle = "stream bucket open high low close volume points"
+    async with _localnet(seed) as localnet, AsyncExitStack() as running:
+        stream = await _stream(database, localnet)
+        host = await running.enter_async_context(serving(database))
+        listener = await running.enter_async_context(subscriber(host))
+        await running.enter_async_context(indexing(database, stream, GODARK, _settings(localnet)))
+        chaos = Chaos(localnet, database, stream, seed)
+        await chaos.begin()
+        await chaos.round()
+        async with database.acquire() as connection:
+            wallet, market = await connection.fetchrow(
+                "SELECT mode() WITHIN GROUP (ORDER BY taker), mode() WITHIN GROUP (ORDER BY market) FROM perps.trades"
+            )
+        members = (
+            "snapshot positions { removed nodes { id size } } balances { removed nodes { id free locked } }"
+        )
+        await listener.subscribe("wallet", members, address=wallet)
+        beginning = encode_stream({stream.name: StreamPosition.after(0)})
+        await listener.subscribe(
+            "candles", f"stream removed nodes {{ {candle} }}", after=beginning, marketAddress=market
+        )
+        for _ in range(8):
+            await chaos.round()
+        last = await chaos.quiet()
+        await caught_up(database, stream, last)
+        await final_through(database, stream, localnet.chain.slot_at(Commitment.FINALIZED))
+        executor = Executor(database, ApiSettings())
+        answer = await executor.execute(
+            Request(
+                f"""query ($wallet: String!, $market: String!) {{
+                  positions(first: 1000, where: {{wallet: {{eq: $wallet}}, status: {{eq: OPEN}}}}) {{ nodes {{ id size }} }}
+                  balances(first: 1000, where: {{wallet: {{eq: $wallet}}}}) {{ nodes {{ id free locked }} }}
+                  candles(first: 1000, marketAddress: $market) {{ nodes {{ {candle} }} }} }}""",
+                None,
+                {"wallet": wallet, "market": market},
+            )
+        )
+        wanted = {root: _by_key(page["nodes"]) for root, page in json.loads(answer.body)["data"].items()}
+        assert all(wanted.values())
+        await _hold(listener, wanted)
+    assert (await _corrections(database)) > 0
+
+
+def _by_key(nodes: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {node["id" if "id" in node else "bucket"]: node for node in nodes}
+
+
+async def _hold(listener: Subscriber, wanted: Mapping[str, Any]) -> None:
+    """Returns once a client that applied all messages holds just that."""
+    async with asyncio.timeout(_TIMEOUT_S):
+        while True:
+            if _held(listener) == wanted:
+                return
+            await asyncio.sleep(0.05)
+
+
+def _held(listener: Subscriber) -> dict[str, dict[str, dict[str, Any]]]:
+    """What a client holds that applied all messages."""
+    held: dict[str, dict[str, dict[str, Any]]] = {"positions": {}, "balances": {}, "candles": {}}
+    for message in listener.messages["wallet"]:
+        for root in ("positions", "balances"):
+            _take(held[root], message[root], anew=message["snapshot"])
+    for message in listener.messages["candles"]:
+        _take(held["candles"], message)
+    return held
+
+
+def _take(held: dict[str, dict[str, Any]], told: Mapping[str, Any], *, anew: bool = False) -> None:
+    if anew:
+        held.clear()
+    held |= _by_key(told["nodes"])
+    for gone in told["removed"]:
+        held.pop(gone, None)
 
 
 async def test_trouble_with_the_cluster_delays_finality_and_never_skips_it(database: Database) -> None:
