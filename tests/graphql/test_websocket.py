@@ -337,12 +337,18 @@ async def test_who_is_too_slow_before_the_first_message_resumes_where_it_began(
     server = await servers.start(queue_messages=8, send_timeout_s=5)
     wide = "x" * 400_000
     quiet = {"taker": {"eq": "carol"}}
-    async with connect(server.ws_url, max_queue=1, compression=None) as client:
+    async with (
+        connect(server.ws_url, max_queue=1, compression=None) as client,
+        connect(server.ws_url) as witness,
+    ):
         await client.subscribe(name="quiet", where=quiet)
         await client.subscribe(query=TRADES.replace("price", "takerOrderId price"), name="wide")
+        await witness.subscribe(where=quiet)
         for slot in range(102, 160):
             await ledger.commit({slot: {"perps.trades": [{"trade_id": str(slot), "taker_order_id": wide}]}})
         await ledger.commit({160: {"perps.trades": [{"trade_id": "160", "taker": "carol"}]}})
+        # A server that is behind would meet a client that reads.
+        assert ids(await witness.message()) == ["160"]
         cursor = None
         while cursor is None:
             frame = await client.frame()

@@ -57,7 +57,10 @@ async def test_no_table_is_read_whole(database: Database, file: str, name: str, 
 @pytest.mark.parametrize("table", ["trades", "position_changes", "funding_rates", "transfers"])
 async def test_deleting_slots_reads_no_table_whole(database: Database, table: str) -> None:
     async with database.acquire() as connection:
-        delete = await connection.fetchval(load("correct.sql")["write_delete_rows"], "perps", table)
+        queries, span = load("correct.sql"), (min(TIME), max(TIME))
+        find = await connection.fetchval(queries["write_find_filled"], ["perps"], [table], *span)
+        delete = await connection.fetchval(queries["write_delete_rows"], "perps", table, *span)
+    assert await explain(database, find, [SLOTS, TIME]) == []
     assert await explain(database, delete, ["s", SLOTS, TIME]) == []
 
 
