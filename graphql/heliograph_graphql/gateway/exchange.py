@@ -43,8 +43,8 @@ class Exchange:
         self.headers: list[RawHeader] = [(REQUEST_ID.encode(), self.request_id.encode())]
         self.varies: list[bytes] = []
         """Names of request headers that the answer depends on, besides those that it says itself."""
-        # Stands where the application raises before it answers: the server then answers 500.
-        self.status = 500
+        # Stands where the application raises before it answers, or accepts no WebSocket: the server then answers so.
+        self.status = 500 if scope["type"] == "http" else 403
         self.size = 0
         self.began = time.monotonic()
         self.settled_at: float | None = None

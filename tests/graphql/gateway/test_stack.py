@@ -45,6 +45,22 @@ async def test_every_answer_has_a_request_id_and_a_line_of_the_log(http: httpx2.
     assert second["request_id"] == made.headers["x-request-id"]
 
 
+async def test_a_socket_that_nobody_accepts_is_logged_as_the_server_answers_it(database: Database) -> None:
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "websocket", "path": "/nonsense", "headers": [], "query_string": b"", "subprotocols": []}
+    with structlog.testing.capture_logs() as lines:
+        await create_app(database, ApiSettings())(scope, receive, send)
+    (line,) = (line for line in lines if line["event"] == "request")
+    assert (line["status"], line["method"], sent[0]["type"]) == (403, "WEBSOCKET", "websocket.close")
+
+
 async def test_answers_are_compressed_for_those_who_take_it(http: httpx2.AsyncClient) -> None:
     packed = await http.get("/schema.graphql", headers={"accept-encoding": "gzip"})
     plain = await http.get("/schema.graphql", headers={"accept-encoding": "identity"})
