@@ -177,7 +177,7 @@ def _touched(entity: Entity, types: Types) -> Any:
     text = f"The `{key.key}` of each that was touched and is not there now: drop what you hold of it in this stream."
     set_attribute(update, REMOVED, list_of(types.inputs.output(key)), text)
     strawberry.type(update, name=update.__name__, description=f"What commits touched among {entity.root}.")
-    text = f"{entity.name}s that a commit touched, each whole as it is now; of commits that were missed each is told once."
+    text = f"{entity.name}s that a commit touched, each whole as it is now; of what was missed, once for some hundred commits."
     return _live(types, text, update, None, asked=entity.touched_by)
 
 

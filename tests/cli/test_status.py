@@ -89,3 +89,8 @@ def test_the_document_has_it_all() -> None:
         {"unknown": 12},
     )
     assert (empty["lag_slots"], empty["incidents"], empty["complete_through"]) == (None, {}, None)
+
+
+def test_accounts_that_were_not_read_yet_are_told_so() -> None:
+    begun = "\n".join(shown(120, replace(GODARK, accounts_through=GODARK.first_slot - 1)))
+    assert "none yet" in begun and "none yet" not in "\n".join(shown(120, GODARK))

@@ -125,7 +125,7 @@ def _cells(report: Report, stream: Progress) -> dict[str, str]:
         "  time": _time(stream.complete_time),
         "behind": f"{_late(stream)}{'' if lag_slots is None else f', {lag_slots:,} slots'}",
         "gaps": f"{stream.gaps} of {stream.gap_slots:,} slots" if stream.gaps else "0",
-        "accounts through": _or_dash(stream.accounts_through),
+        "accounts through": _accounts_through(stream),
         "leader": stream.leader or "nobody",
         "  lease": "-" if stream.lease_s is None else f"{stream.lease_s:.1f} s left",
         "dirty keys": f"{stream.dirty:,}",
@@ -133,6 +133,12 @@ def _cells(report: Report, stream: Progress) -> dict[str, str]:
         "incidents": _tally(report.tallies.incidents.get(stream.name, {})),
         "commits": f"{stream.seq:,}",
     }
+
+
+def _accounts_through(stream: Progress) -> str:
+    # Begins one below the first slot, as nothing is read yet.
+    through = stream.accounts_through
+    return "none yet" if through is not None and through < stream.first_slot else _or_dash(through)
 
 
 def _late(stream: Progress) -> str:
