@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from heliograph_core.errors import HeliographError
-from heliograph_graphql.event_stream import EventStreams, accepts_events, prefers_events
+from heliograph_graphql.event_stream import MEDIA_TYPE, EventStreams, accepts_events, prefers_events
 from heliograph_graphql.executor import Answer, Executor, Request
 from heliograph_graphql.failures import BAD_REQUEST, RequestError, http_status, refuse, show
 from heliograph_graphql.gateway.concurrency import RequestsAtOnce
@@ -102,6 +102,9 @@ class GraphQLEndpoint:
             if not accepts_events(accept):
                 return _respond(await self._executor.execute(request), scope)
             if self._is_subscription(request):
+                if scope["method"] == "HEAD":
+                    # What has no end would never be answered.
+                    return Response(media_type=MEDIA_TYPE)
                 return self._events.follow(HttpRequest(scope, receive), request)
             return await self._answer_once(scope, request, alone=prefers_events(accept))
         except RequestError as error:

@@ -28,6 +28,9 @@ def parse_decimal(value: object) -> Decimal:
     """A decimal from text, an integer or an exact number."""
     if isinstance(value, (str, Decimal)) or (isinstance(value, int) and not isinstance(value, bool)):
         try:
+            if isinstance(value, str) and (not value.isascii() or "_" in value):
+                # Python reads more than what is a number elsewhere.
+                raise ValueError
             number = Decimal(value)
         except (decimal.InvalidOperation, ValueError):
             raise GraphQLError(f'{_shown(value)} is no decimal number: pass text such as "1.5"') from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -41,13 +42,27 @@ def driver_errors(doing: str) -> Iterator[None]:
         raise wrap(doing, error) from error
 
 
-def wrap(doing: str, error: BaseException) -> DatabaseError:
-    """The DatabaseError that says what `error` says, in one line that begins with what was being done."""
+def wrap(doing: str, error: BaseException) -> DatabaseError | asyncio.CancelledError:
+    """The DatabaseError that says what `error` says, in one line that begins with what was being done.
+
+    CancelledError where the error came of ending what was cancelled, as a transaction on a connection that is gone: whoever
+    took it for a failure would try again, and never end.
+    """
+    if _ends_cancelled(error):
+        return asyncio.CancelledError()
     sqlstate = getattr(error, "sqlstate", None)
     message = f"{doing}: {_one_line(error)}"
     if is_unavailable(sqlstate) or (sqlstate is None and _is_connection_trouble(error)):
         return DatabaseUnavailable(message)
     return DatabaseError(message)
+
+
+def _ends_cancelled(error: BaseException) -> bool:
+    before = error.__context__
+    # A timeout is told to its task by cancelling it, and was dealt with.
+    while isinstance(before, DRIVER_ERRORS) and not isinstance(before, TimeoutError):
+        before = before.__context__
+    return isinstance(before, asyncio.CancelledError)
 
 
 def _is_connection_trouble(error: BaseException) -> bool:

@@ -178,6 +178,20 @@ async def test_a_client_that_takes_json_too_gets_events_for_subscriptions_alone(
         assert wrong.status_code == 400 and "application/" in wrong.headers["content-type"]
 
 
+async def test_the_head_of_a_stream_is_all_of_its_answer(servers: Servers) -> None:
+    server = await servers.start()
+    async with httpx2.AsyncClient() as http:
+        asked = {"query": "subscription { commits { cursor } }"}
+        response = await http.head(
+            f"http://127.0.0.1:{server.port}/graphql", params=asked, headers={"accept": "text/event-stream"}
+        )
+        assert response.status_code == 200 and response.headers["content-type"].startswith(
+            "text/event-stream"
+        )
+        # On the same connection.
+        assert (await http.get(f"http://127.0.0.1:{server.port}/health")).status_code == 200
+
+
 async def test_an_operation_that_cannot_run_is_an_answer_and_no_stream(servers: Servers) -> None:
     server = await servers.start()
     async with listening(server, query="subscription { nothing { seq } }") as stream:

@@ -32,7 +32,9 @@ def test_decimals_are_read_exactly(text: Any, number: Decimal) -> None:
     assert parse_decimal(text) == number
 
 
-@pytest.mark.parametrize("value", ["", "x", "NaN", "Infinity", "1e999", "9" * 101, 1.5, True, None, [], {}])
+@pytest.mark.parametrize(
+    "value", ["", "x", "NaN", "Infinity", "1e999", "9" * 101, "1_0", "\u0663", 1.5, True, None, [], {}]
+)
 def test_what_is_no_decimal_is_refused(value: Any) -> None:
     with pytest.raises(GraphQLError):
         parse_decimal(value)

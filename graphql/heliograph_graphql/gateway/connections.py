@@ -24,9 +24,11 @@ OPEN = Figure(
 CUT = Figure(
     "heliograph_api_connections_cut_total",
     "counter",
-    "Connections that were closed for being too many, silent or slow.",
+    "Connections that were closed for being too many, silent or slow, or for a request's head that is too large.",
     ("reason",),
 )
+_MOST_HEAD_BYTES = 64 * 1024
+"""Of one request, as it comes: a head that is longer than this and not at its end ends its connection."""
 WHOLE = "heliograph.whole"
 """Set in the scope of a request whose body has come to its end: whoever reads it waits for nobody."""
 _log = structlog.get_logger(__name__)
@@ -42,7 +44,7 @@ class Connections:
         self.open: set[asyncio.Transport] = set()
         # In order of arrival: the first has been silent longest.
         self.silent: dict[asyncio.Transport, None] = {}
-        self.cut = {"too_many": 0, "silent": 0, "slow": 0}
+        self.cut = {"too_many": 0, "silent": 0, "slow": 0, "large_head": 0}
         self._newcomers: deque[_Bounded] = deque()
         bound = self
 
@@ -104,6 +106,10 @@ class _Bounded(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
     def connection_made(self, transport: Any) -> None:
         self._head: asyncio.TimerHandle | None = None
         self._stuck: asyncio.TimerHandle | None = None
+        # Bytes of a request's head that has not come to its end.
+        self._head_bytes = 0
+        self._in_head = True
+        self._ended = False
         # What a newcomer said whose turn has not come; None once it is known.
         self._first: bytes | None = b""
         super().connection_made(GatheringTransport(transport))
@@ -125,13 +131,25 @@ class _Bounded(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         if first and not self.transport.is_closing():
             self._hear(first)
 
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        super().on_headers_complete()
+
     def on_message_complete(self) -> None:
+        self._in_head, self._head_bytes, self._ended = True, 0, True
         super().on_message_complete()
         if self.cycle is not None:
             self.cycle.scope[WHOLE] = True
 
     def _hear(self, data: bytes) -> None:
+        self._ended = False
         super().data_received(data)
+        # What came with the end of a request before is not told apart from it.
+        if self._in_head and not self._ended:
+            self._head_bytes += len(data)
+            if self._head_bytes > _MOST_HEAD_BYTES and self.transport.get_protocol() is self:
+                self.bounds.end(self.transport, "large_head")
+                return
         if self._head is not None and (self.cycle is not None or self.transport.get_protocol() is not self):
             self._head.cancel()
             self._head = None

@@ -124,10 +124,15 @@ class Exchanges:
         self._log.info(
             "request",
             method=scope.get("method", "WEBSOCKET"),
-            path=path[:200],
+            path=_printable(path[:200]),
             status=exchange.status,
             ms=round((ended - exchange.began) * 1000, 1),
             bytes=exchange.size,
             address=caller.address,
             key=caller.key.id if caller.key is not None else None,
         )
+
+
+def _printable(text: str) -> str:
+    """Control characters are nobody's terminal's business."""
+    return text if text.isprintable() else text.encode("unicode_escape").decode()

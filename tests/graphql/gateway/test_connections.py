@@ -167,3 +167,21 @@ async def test_a_body_that_stays_away_is_given_up_and_one_that_comes_in_pieces_i
     writer.write(request + body[:10])
     refused = await asyncio.wait_for(reader.read(), 10)
     assert refused.startswith(b"HTTP/1.1 408") and b"TIMEOUT" in refused
+
+
+async def test_a_head_without_end_is_cut_and_a_large_body_is_not(servers: Any, dial: Dial) -> None:
+    server = await servers.start()
+    body = b'{"query": "{ __typename }", "operationName": null, "extensions": {"a": "%s"}}' % (b"x" * 500_000)
+    head = b"POST /graphql HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+    request = head + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    reader, writer = await dial(server.port, request)
+    for _ in range(2):
+        assert (await asyncio.wait_for(reader.readuntil(b'"Query"}}'), 10)).startswith(b"HTTP/1.1 200")
+        writer.write(request)
+        await writer.drain()
+    assert (await asyncio.wait_for(reader.readuntil(b'"Query"}}'), 10)).startswith(b"HTTP/1.1 200")
+    with contextlib.suppress(ConnectionError):
+        writer.write(head + b"X-A: " + b"x" * 1_000_000)
+        await writer.drain()
+    assert await asyncio.wait_for(ended(reader), 10)
+    assert server.connections.cut["large_head"] == 1

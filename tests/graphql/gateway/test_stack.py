@@ -45,6 +45,13 @@ async def test_every_answer_has_a_request_id_and_a_line_of_the_log(http: httpx2.
     assert second["request_id"] == made.headers["x-request-id"]
 
 
+async def test_no_control_character_reaches_the_log(http: httpx2.AsyncClient) -> None:
+    with structlog.testing.capture_logs() as lines:
+        await http.get("/api/%1b[31m%07%00%7f")
+    (line,) = (line for line in lines if line["event"] == "request")
+    assert line["path"] == "/api/\\x1b[31m\\x07\\x00\\x7f"
+
+
 async def test_a_socket_that_nobody_accepts_is_logged_as_the_server_answers_it(database: Database) -> None:
     sent: list[Any] = []
 
