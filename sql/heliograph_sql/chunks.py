@@ -15,13 +15,20 @@ CHUNKS_AT_ONCE = 20
 """Of one table in one transaction: some hundred locks."""
 
 
-async def list_pieces(connection: Any, schema: str, name: str) -> list[datetime.datetime]:
-    """Block times that cut a hypertable into pieces of CHUNKS_AT_ONCE chunks: where each ends, oldest first.
+async def drop_chunks(
+    connection: Any, schema: str, name: str, until: datetime.datetime | None = None
+) -> bool:
+    """Drops the chunks of a hypertable that end at or before `until`, all of them where it is None, oldest first, some in a transaction.
 
-    connection: asyncpg's. Empty for a plain table, and where there is no TimescaleDB.
+    connection: asyncpg's, outside of a transaction. False where there are no chunks at all, as of a plain table.
     """
     queries = load("hypertables.sql")
     if not await connection.fetchval(queries["find_extension"]):
-        return []
+        return False
     ends = [row["range_end"] for row in await connection.fetch(queries["list_chunk_ends"], schema, name)]
-    return [*ends[CHUNKS_AT_ONCE - 1 : -1 : CHUNKS_AT_ONCE], *ends[-1:]]
+    due = [end for end in ends if until is None or end <= until]
+    for end in [*due[CHUNKS_AT_ONCE - 1 : -1 : CHUNKS_AT_ONCE], *due[-1:]]:
+        async with connection.transaction():
+            await connection.execute(queries["lift_statement_timeout"])
+            await connection.fetch(queries["drop_chunks"], schema, name, end)
+    return bool(ends)

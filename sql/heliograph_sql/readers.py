@@ -50,15 +50,14 @@ class Readers:
         self._free: list[Any] = []
         self._waiting = 0
 
-    def acquire(self, timeout_s: float | None = None) -> AbstractAsyncContextManager[Any]:
+    def acquire(self) -> AbstractAsyncContextManager[Any]:
         """An asyncpg connection for the time of the block. Several statements that must see one moment need a transaction.
 
-        timeout_s: how long to wait for one, if less than acquire_timeout_s. Raises DatabaseUnavailable where none becomes free in
-        time; driver errors inside leave as DatabaseError.
+        Raises DatabaseUnavailable where none becomes free in time; driver errors inside leave as DatabaseError.
         """
-        return _Borrowed(self, timeout_s)
+        return _Borrowed(self)
 
-    async def take(self, timeout_s: float | None = None) -> Any:
+    async def take(self) -> Any:
         """The same for those who give it back themselves. Driver errors leave as they are."""
         while self._free:
             connection = self._free.pop()
@@ -66,15 +65,13 @@ class Readers:
                 return connection
             await self._pool.release(connection)
         pool = await self._open() if self._pool is None or self._closed else self._pool
-        most = self._settings.acquire_timeout_s
-        timeout_s = most if timeout_s is None else max(0.0, min(most, timeout_s))
         self._waiting += 1
         try:
-            return await pool.acquire(timeout=timeout_s)
+            return await pool.acquire(timeout=self._settings.acquire_timeout_s)
         except TimeoutError:
             raise DatabaseUnavailable(
                 f"database {self._place}: no connection became free within "
-                f"{timeout_s:g} s: raise pool_max ({self._settings.pool_max}) or lower the load"
+                f"{self._settings.acquire_timeout_s} s: raise pool_max ({self._settings.pool_max}) or lower the load"
             ) from None
         finally:
             self._waiting -= 1
@@ -135,15 +132,14 @@ class Readers:
 class _Borrowed:
     """One connection for the time of a block. Not a generator, which takes as long as a small query's way to the server."""
 
-    __slots__ = ("_connection", "_readers", "_timeout_s")
+    __slots__ = ("_connection", "_readers")
 
-    def __init__(self, readers: Readers, timeout_s: float | None) -> None:
+    def __init__(self, readers: Readers) -> None:
         self._readers = readers
-        self._timeout_s = timeout_s
 
     async def __aenter__(self) -> Any:
         try:
-            self._connection = await self._readers.take(self._timeout_s)
+            self._connection = await self._readers.take()
         except DRIVER_ERRORS as error:
             raise wrap(f"database {self._readers.place}", error) from error
         return self._connection

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from heliograph_core.errors import SettingsError
-from heliograph_sql.chunks import list_pieces
+from heliograph_sql.chunks import drop_chunks
 from heliograph_sql.database import Database
 from heliograph_sql.queries import load
 
@@ -24,7 +24,7 @@ async def remove_stream(database: Database, name: str) -> None:
             await connection.execute(queries["end_coverage"], name)
         for schema, table, own in await connection.fetch(queries["list_tables"], name):
             if own:
-                await _drop_chunks(connection, schema, table)
+                await drop_chunks(connection, schema, table)
             else:
                 await _delete_rows(connection, schema, table, name)
         async with connection.transaction():
@@ -43,14 +43,6 @@ async def _lock(connection: Any, name: str) -> None:
         raise SettingsError(
             f"stream {name!r} is being indexed by {stream['leader']}: stop that process first"
         )
-
-
-async def _drop_chunks(connection: Any, schema: str, table: str) -> None:
-    queries = load("removal.sql")
-    for end in await list_pieces(connection, schema, table):
-        async with connection.transaction():
-            await connection.execute(queries["lift_statement_timeout"])
-            await connection.fetch(queries["drop_chunks"], schema, table, end)
 
 
 async def _delete_rows(connection: Any, schema: str, table: str, stream: str) -> None:

@@ -16,7 +16,7 @@ import structlog
 
 from heliograph_core.errors import DatabaseError, DatabaseUnavailable
 from heliograph_core.records import Flow, PositionChange
-from heliograph_sql.chunks import list_pieces
+from heliograph_sql.chunks import drop_chunks
 from heliograph_sql.database import Database
 from heliograph_sql.folding import read_sightings
 from heliograph_sql.histories import Entry
@@ -140,15 +140,8 @@ class Retention:
 
     async def _delete(self, schema: str, name: str, cutoff: datetime.datetime) -> None:
         async with self._database.acquire() as connection:
-            if await connection.fetchval(load("hypertables.sql")["find_extension"]):
-                cut = {row["name"] for row in await connection.fetch(self._queries["list_hypertables"])}
-                if f"{schema}.{name}" in cut:
-                    ends = [end for end in await list_pieces(connection, schema, name) if end < cutoff]
-                    for end in (*ends, cutoff):
-                        async with connection.transaction():
-                            await connection.execute(self._queries["lift_statement_timeout"])
-                            await connection.fetch(self._queries["drop_chunks"], schema, name, end)
-                    return
+            if await drop_chunks(connection, schema, name, cutoff):
+                return
             delete = await connection.fetchval(self._queries["write_delete_older"], schema, name)
         await self._repeat(delete, cutoff)
 

@@ -49,6 +49,7 @@ async def test_a_failure_after_a_timeout_is_a_failure() -> None:
     async def later() -> None:
         try:
             async with asyncio.timeout(0):
+                # Never waited out: the timeout ends it.
                 await asyncio.sleep(60)
         except TimeoutError:
             await work(0)

@@ -114,3 +114,9 @@ FROM timescaledb_information.chunks
 WHERE hypertable_schema = $1 AND hypertable_name = $2
 GROUP BY range_end
 ORDER BY range_end;
+
+-- name: lift_statement_timeout
+SET LOCAL statement_timeout = 0;
+
+-- name: drop_chunks
+SELECT drop_chunks(format('%I.%I', $1::text, $2::text)::regclass, older_than => $3::timestamptz);

@@ -33,9 +33,6 @@ WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition
   )
 ORDER BY n.nspname, c.relname;
 
--- name: drop_chunks
-SELECT drop_chunks(format('%I.%I', $1::text, $2::text)::regclass, older_than => $3::timestamptz);
-
 -- name: write_delete
 SELECT format('DELETE FROM %I.%I WHERE stream = %L', $1::text, $2::text, $3::text);
 

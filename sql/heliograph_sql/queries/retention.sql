@@ -16,9 +16,6 @@ WHERE i.indisprimary
   AND (n.nspname IN ('heliograph', 'perps') OR n.nspname IN (SELECT name FROM heliograph.streams))
 ORDER BY 1, 2;
 
--- name: list_hypertables
-SELECT hypertable_schema || '.' || hypertable_name AS name FROM timescaledb_information.hypertables;
-
 -- name: list_streams
 SELECT name FROM heliograph.streams ORDER BY name;
 
@@ -123,9 +120,6 @@ WHERE c.stream = raised.name;
 
 -- name: lift_statement_timeout
 SET LOCAL statement_timeout = 0;
-
--- name: drop_chunks
-SELECT drop_chunks(format('%I.%I', $1::text, $2::text)::regclass, older_than => $3::timestamptz);
 
 -- name: write_delete_older
 -- Makes the statement that deletes some rows of a table; the table is one of the list.

@@ -161,6 +161,7 @@ async def test_a_body_that_stays_away_is_given_up_and_one_that_comes_in_pieces_i
     assert (await reader.readuntil(b'"Query"}}')).startswith(b"HTTP/1.1 200")
     # The same connection, so that nothing is left over of the request whose body was there at once.
     writer.write(request + body[:10])
+    # Long enough for the server to see the piece by itself.
     await asyncio.sleep(0.3)
     writer.write(body[10:])
     assert (await reader.readuntil(b'"Query"}}')).startswith(b"HTTP/1.1 200")
